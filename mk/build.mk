@@ -20,10 +20,17 @@ $(B)/gen/version.o: Makefile
 	    $(CC) $(GEN_CFLAGS) -x c -c -o $@ -
 
 # Nothing of ours compiles before the headers that it may include are generated.
+$(B)/lib/%.o: lib/%.c | $(PROTO_STAMP)
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
 $(B)/%.o: %.c | $(PROTO_STAMP) $(API_STAMP) $(SQL_STAMP)
 	@mkdir -p $(@D)
 	@echo "  cc $<"
 	@$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
+$(B)/gen/proto/%.o: $(GEN)/proto/%.c | $(PROTO_STAMP)
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(GEN_CFLAGS) -c -o $@ $<
 $(B)/gen/%.o: $(GEN)/%.c | $(PROTO_STAMP) $(API_STAMP) $(SQL_STAMP)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(GEN_CFLAGS) -c -o $@ $<
