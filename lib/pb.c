@@ -145,7 +145,7 @@ void *tv_pb_member(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 bool tv_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
     const void *p = at(m, f->offset);
     if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-        return *(const size_t *)at(m, f->quantifier_offset) > 0;
+        return tv_pb_count(m, f) > 0;
     }
     if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         return *(const uint32_t *)at(m, f->quantifier_offset) == f->id;
@@ -159,15 +159,33 @@ bool tv_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
     }
     case PROTOBUF_C_TYPE_BYTES:
         return ((const ProtobufCBinaryData *)p)->len > 0;
+    default: { /* numbers, by their bits: -0.0 is not the default */
+        static const char zero[sizeof(uint64_t)];
+        return memcmp(p, zero, tv_pb_element_size(f)) != 0;
+    }
+    }
+}
+
+size_t tv_pb_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
+    return *(const size_t *)at(m, f->quantifier_offset);
+}
+
+size_t tv_pb_element_size(const ProtobufCFieldDescriptor *f) {
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_MESSAGE:
+    case PROTOBUF_C_TYPE_STRING:
+        return sizeof(void *);
+    case PROTOBUF_C_TYPE_BYTES:
+        return sizeof(ProtobufCBinaryData);
+    case PROTOBUF_C_TYPE_BOOL:
+        return sizeof(protobuf_c_boolean);
     case PROTOBUF_C_TYPE_DOUBLE:
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
-        return *(const uint64_t *)p != 0; /* by bits: -0.0 is not the default */
-    case PROTOBUF_C_TYPE_BOOL:
-        return *(const protobuf_c_boolean *)p != 0;
+        return sizeof(uint64_t);
     case PROTOBUF_C_TYPE_ENUM:
     case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_INT32:
@@ -175,7 +193,7 @@ bool tv_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
     case PROTOBUF_C_TYPE_SFIXED32:
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        return *(const uint32_t *)p != 0;
+        return sizeof(uint32_t);
     }
     tv_panic("field %s has a type that protobuf-c does not know", f->name);
 }

@@ -33,6 +33,9 @@ TV_MUST_CHECK ProtobufCMessage *tv_pb_unpack(const ProtobufCMessageDescriptor *t
  * repeated field, a chosen oneof case, or a scalar that differs from its default. */
 void *tv_pb_member(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 bool tv_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* How many elements a repeated field has, and the bytes of one. */
+size_t tv_pb_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+size_t tv_pb_element_size(const ProtobufCFieldDescriptor *f);
 /* lowerCamelCase of a field's name (the JSON name). Borrowed from a cache or the descriptor. */
 const char *tv_pb_json_name(const ProtobufCFieldDescriptor *f);
 /* Whether the field is a google.protobuf.Timestamp. */
