@@ -30,6 +30,8 @@ struct tv_loop {
     void *signal_ctx;
 
     TAILQ_HEAD(, tv_turn) turns; /* armed */
+    bool (*until)(void *ctx);    /* of tv_loop_run_until(); asked at the end of each turn */
+    void *until_ctx;
     int64_t now_us;              /* of this turn; 0: nobody asked yet */
     unsigned users;              /* timers and watches not freed */
 
@@ -58,6 +60,8 @@ static void end_turn(struct tv_loop *l) {
         tv_turn_disarm(l, t);
         t->fn(t->ctx);
     }
+    if (l->until != NULL && l->until(l->until_ctx))
+        uv_stop(&l->uv);
     l->now_us = 0;
 }
 
@@ -164,17 +168,24 @@ void tv_loop_run(struct tv_loop *l) { uv_run(&l->uv, UV_RUN_DEFAULT); }
 
 void tv_loop_stop(struct tv_loop *l) { uv_stop(&l->uv); }
 
-static void set_flag(void *ctx) { *(bool *)ctx = true; }
+static void on_time_out(void *ctx) {
+    struct tv_loop *l = ctx;
+
+    l->until = NULL;
+    uv_stop(&l->uv);
+}
 
 bool tv_loop_run_until(struct tv_loop *l, bool (*done)(void *ctx), void *ctx, int64_t timeout_us) {
-    bool timed_out = false, is_done;
-    struct tv_timer *timer = tv_timer_new(l, set_flag, &timed_out);
+    struct tv_timer *timer = tv_timer_new(l, on_time_out, l);
+    bool is_done;
 
+    assert(l->until == NULL);
+    l->until = done;
+    l->until_ctx = ctx;
     tv_timer_set(timer, timeout_us);
-    while (!(is_done = done(ctx)) && !timed_out) {
-        uv_run(&l->uv, UV_RUN_ONCE);
-        end_turn(l); /* timers may have run last */
-    }
+    while (!(is_done = done(ctx)) && l->until != NULL)
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+    l->until = NULL;
     tv_timer_free(timer);
     return is_done;
 }
