@@ -12,7 +12,8 @@
 #include "base.h"
 #include "str.h"
 
-/* X(NAME, "key") */
+/* X(NAME, "key"); the keys that every line has (ts, level, svc, version, msg, request_id, trace_id,
+ * cut) are taken. */
 #define TV_LOG_FIELDS(X)                                                                           \
     X(ADDRESS, "address")                                                                          \
     X(APPOINTMENT_ID, "appointment_id")                                                            \
@@ -38,10 +39,10 @@
     X(STATUS, "status")                                                                            \
     X(SUBJECT, "subject")                                                                          \
     X(VALUE, "value")                                                                              \
-    X(VERSION, "version")
+    X(VERSION, "row_version")
 
 enum tv_log_key {
-#define X(name, key) TV_LOG_##name,
+#define X(name, key) TV_FIELD_##name,
     TV_LOG_FIELDS(X)
 #undef X
     TV_LOG_KEY_COUNT
@@ -56,9 +57,9 @@ struct tv_log_field {
     struct tv_str string; /* control bytes and broken UTF-8 are escaped; cut at 512 bytes */
 };
 
-#define F_INT(k, v) ((struct tv_log_field){TV_LOG_##k, TV_LOG_IS_INT, (int64_t)(v), {NULL, 0}})
-#define F_STR(k, z) ((struct tv_log_field){TV_LOG_##k, TV_LOG_IS_STR, 0, tv_str(z)})
-#define F_SLICE(k, s) ((struct tv_log_field){TV_LOG_##k, TV_LOG_IS_STR, 0, (s)})
+#define F_INT(k, v) ((struct tv_log_field){TV_FIELD_##k, TV_LOG_IS_INT, (int64_t)(v), {NULL, 0}})
+#define F_STR(k, z) ((struct tv_log_field){TV_FIELD_##k, TV_LOG_IS_STR, 0, tv_str(z)})
+#define F_SLICE(k, s) ((struct tv_log_field){TV_FIELD_##k, TV_LOG_IS_STR, 0, (s)})
 
 #define tv_log(level, message, ...)                                                                \
     do {                                                                                           \
