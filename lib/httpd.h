@@ -2,17 +2,18 @@
  *
  * libmicrohttpd runs without a thread: its epoll descriptor is watched by the loop. One request,
  * step by step:
- *   1. the header is read (within header_timeout); `on_head` may refuse it at once, before a byte
- *      of body, or lower its body cap, and may attach a `user` pointer
- *   2. the body is gathered up to the cap (TV_ERR_TOO_LARGE beyond)
- *   3. `on_request` is called once, complete; the connection is suspended, so no thread and no
- *      poll waits for it
+ *   1. the head is read (within idle_timeout_us); `on_head` may refuse it, before a byte of body,
+ *      or set its body cap, and may attach a `user` pointer
+ *   2. the body is gathered up to the cap (TV_ERR_TOO_LARGE beyond), within idle_timeout_us
+ *   3. `on_request` is called once, complete; unless it answers at once the connection is
+ *      suspended, so no thread and no poll waits for it
  *   4. somebody calls tv_httpd_respond() or tv_httpd_stream(), then or later, exactly once
  *   5. `on_end` is called once when the exchange is over (sent, or the client went away): whoever
  *      owns `user` frees it there. A client that hangs up while suspended is noticed only when
- *      the answer is written: deadlines are the owner's (flight.h).
- * What libmicrohttpd refuses by itself (malformed head, too large) is answered through
- * `on_refused`, so that every error has the same form.
+ *      the answer is written: deadlines are the owner's (flight.h). It comes for each exchange
+ *      that one of the other callbacks was called for, and only for those.
+ * What the limits below refuse is answered by `on_refused`, so that every error has the same form.
+ * Only a head that is no HTTP at all gets a page of libmicrohttpd's own (httpd.c lists the cases).
  */
 #ifndef TV_HTTPD_H
 #define TV_HTTPD_H
@@ -28,15 +29,17 @@ struct tv_http; /* one exchange */
 
 struct tv_httpd_config {
     const char *address;        /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
-    unsigned connections_max;   /* accepted; more are closed at once */
-    unsigned per_address_max;   /* connections from one address; 0: no limit */
+    unsigned connections_max;   /* accepted; more wait for one to close */
+    unsigned per_address_max;   /* connections from one address, more are closed; 0: no limit */
     size_t header_bytes_max;    /* request line and fields: 431 beyond */
     size_t target_bytes_max;    /* of the request target: 414 beyond */
     size_t body_bytes_max;      /* unless on_head says less or more: 413 beyond */
-    int64_t idle_timeout_us;    /* keep-alive without a request, and a head that does not come */
-    void (*on_head)(void *ctx, struct tv_http *x);
+    int64_t idle_timeout_us;    /* for each: a head to come whole, a body, an answer to be taken */
+    void (*on_head)(void *ctx, struct tv_http *x); /* may be NULL */
+    /* Answers a refusal of the limits, with tv_httpd_respond(), at once. NULL: a plain problem. */
+    void (*on_refused)(void *ctx, struct tv_http *x, const struct tv_error *e);
     void (*on_request)(void *ctx, struct tv_http *x);
-    void (*on_end)(void *ctx, struct tv_http *x);
+    void (*on_end)(void *ctx, struct tv_http *x); /* may be NULL */
     void *ctx;
 };
 
@@ -47,7 +50,7 @@ unsigned tv_httpd_port(const struct tv_httpd *d); /* the real one */
 unsigned tv_httpd_connections(const struct tv_httpd *d);
 /* Stops accepting; open connections get `Connection: close` with their next answer. */
 void tv_httpd_quiesce(struct tv_httpd *d);
-/* All exchanges must have been answered (on_end may still come from within). */
+/* Cuts what is still open; on_end comes from within for all of it. Not from a callback. */
 void tv_httpd_free(struct tv_httpd *d);
 
 /* -- the request; slices are borrowed until on_end ----------------------------------------------*/

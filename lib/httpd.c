@@ -1,0 +1,695 @@
+/* httpd.c - see httpd.h.
+ *
+ * Whose turn is it? A connection is on the list `slow` while its client must act (send a head, a
+ * body, take an answer) and off it while we must (a handler thinks, a stream has nothing to say).
+ * The time to act is the same everywhere, so the list is in the order of its deadlines and one
+ * timer guards all of them; a client that sends one byte a second gains nothing by it. The
+ * timeouts of libmicrohttpd, which start anew with each byte, are off.
+ *
+ * libmicrohttpd is run once a turn of the loop (`run`), after everything that the turn brought has
+ * queued its answers. A request that on_request answers at once is never suspended: suspending
+ * costs two epoll_ctl and an eventfd. No other thread exists, so nobody can resume a connection
+ * between on_request and MHD_suspend_connection.
+ *
+ * What libmicrohttpd refuses by itself it answers with an HTML page of its own and closes; there
+ * is no hook for it, neither in 0.9.75 nor in 1.0.1. Its limits therefore lie above ours, and its
+ * rules are left to us where an option allows it, so that only these cases remain:
+ *   400  a request line or a field that cannot be parsed; a Content-Length that is no number, a
+ *        broken chunk; since 1.0: no Host, a second Content-Length
+ *   413  a Content-Length or a chunk size above 2^64
+ *   414, 431  a head larger than the memory of a connection (twice header_bytes_max and 8 KiB)
+ *   505  not HTTP/1.x
+ * A client sees them only when it does not speak HTTP; behind a reverse proxy nobody does.
+ */
+#include "httpd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* A body that is refused is read to its end and forgotten up to this size, so that the client
+ * reads our answer instead of a reset, and may go on with the connection. */
+#define DISCARD_MAX_BYTES (256 * 1024)
+#define RUNS_A_TURN_MAX 16 /* of MHD_run, while it says that it has more to do */
+#define STOP_ROUNDS_MAX 100
+
+/* One TCP connection. */
+struct conn {
+    TAILQ_ENTRY(conn) link; /* in d->slow while listed */
+    struct tv_httpd *d;
+    int fd; /* libmicrohttpd's */
+    bool listed;
+    int64_t deadline_us;
+};
+
+struct tv_httpd {
+    struct tv_httpd_config config;
+    struct tv_loop *loop;
+    struct MHD_Daemon *mhd;
+    struct tv_watch *watch;
+    struct tv_turn run;
+    struct tv_timer *slow_timer; /* armed for the head of `slow` or earlier */
+    bool slow_timer_armed;
+    struct tv_timer *again; /* libmicrohttpd has more to do than one turn should wait for */
+    TAILQ_HEAD(, conn) slow;
+    LIST_HEAD(, tv_http) open; /* every exchange */
+    unsigned port;
+    unsigned connections;
+    bool quiesced;
+};
+
+struct tv_http {
+    struct tv_httpd *d;
+    struct conn *conn;
+    struct MHD_Connection *mhd;
+    struct tv_arena *arena;
+    void *user;
+    LIST_ENTRY(tv_http) link;
+
+    const char *method;
+    struct tv_str path, query;
+    size_t target_bytes;
+    const char *peer; /* NULL until asked for */
+    struct tv_buf body;
+    size_t discarded_bytes;
+
+    /* in the order in which they become true */
+    bool begun;     /* the head has been looked at */
+    bool told;      /* a callback knows it: on_end is owed */
+    bool handed;    /* on_request was called */
+    bool answered;  /* `response` was made, by tv_httpd_respond or _stream */
+    bool queued;    /* libmicrohttpd has it */
+    bool suspended; /* comes and goes */
+    bool cut;       /* to be closed without another word */
+    bool has_body;
+
+    unsigned status;
+    struct MHD_Response *response; /* owned until it is queued */
+
+    bool stream;
+    bool closing; /* end of the stream after what is queued */
+    struct tv_buf out;
+    size_t out_sent; /* bytes of `out` that libmicrohttpd has taken */
+};
+
+/* -- deadlines ----------------------------------------------------------------------------------*/
+
+static void conn_unlist(struct conn *c) {
+    if (c->listed)
+        TAILQ_REMOVE(&c->d->slow, c, link);
+    c->listed = false;
+}
+
+/* From now on the client has idle_timeout_us to act. */
+static void conn_list(struct conn *c) {
+    struct tv_httpd *d = c->d;
+
+    conn_unlist(c);
+    c->listed = true;
+    c->deadline_us = tv_loop_now_us(d->loop) + d->config.idle_timeout_us;
+    TAILQ_INSERT_TAIL(&d->slow, c, link);
+    if (!d->slow_timer_armed) {
+        d->slow_timer_armed = true;
+        tv_timer_set(d->slow_timer, d->config.idle_timeout_us);
+    }
+}
+
+static void on_slow_timer(void *ctx) {
+    struct tv_httpd *d = ctx;
+    int64_t now_us = tv_loop_now_us(d->loop);
+    struct conn *c;
+
+    d->slow_timer_armed = false;
+    while ((c = TAILQ_FIRST(&d->slow)) != NULL && c->deadline_us <= now_us) {
+        conn_unlist(c);
+        shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end of it and closes */
+    }
+    if (c != NULL) {
+        d->slow_timer_armed = true;
+        tv_timer_set(d->slow_timer, c->deadline_us - now_us);
+    }
+}
+
+/* -- running libmicrohttpd ----------------------------------------------------------------------*/
+
+static void run(void *ctx) {
+    struct tv_httpd *d = ctx;
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    for (int i = 0; i < RUNS_A_TURN_MAX; i++) {
+        MHD_run(d->mhd);
+        if (MHD_get_timeout(d->mhd, &wait_ms) == MHD_NO || wait_ms > 0)
+            return;
+    }
+    tv_timer_set(d->again, 0);
+}
+
+static void arm_run(void *ctx) {
+    struct tv_httpd *d = ctx;
+
+    tv_turn_arm(d->loop, &d->run);
+}
+
+static void on_readable(void *ctx, unsigned events) { arm_run(ctx); }
+
+static void resume(struct tv_http *x) {
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    MHD_resume_connection(x->mhd);
+    arm_run(x->d);
+}
+
+static void suspend(struct tv_http *x) {
+    x->suspended = true;
+    MHD_suspend_connection(x->mhd);
+}
+
+static void cut(struct tv_http *x) {
+    if (x->cut)
+        return;
+    x->cut = true;
+    shutdown(x->conn->fd, SHUT_RDWR);
+    resume(x);
+}
+
+/* -- refusals -----------------------------------------------------------------------------------*/
+
+static void refuse(struct tv_http *x, enum tv_err err, const char *detail) {
+    const struct tv_err_info *info = tv_err_info(err);
+    const struct tv_http_field fields[] = {
+        {"Content-Type", "application/problem+json"},
+        {"Cache-Control", "no-store"},
+    };
+    struct tv_buf body = TV_BUF_INIT(1024);
+    struct tv_error e;
+
+    if (x->d->config.on_refused != NULL) {
+        tv_fail(&e, err, "%s", detail);
+        x->told = true;
+        x->d->config.on_refused(x->d->config.ctx, x, &e);
+        return;
+    }
+    tv_buf_printf(&body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%u", info->slug,
+                  info->title, info->http);
+    tv_buf_printf(&body, ",\"detail\":\"%s\"}", detail);
+    tv_httpd_respond(x, info->http, fields, TV_ARRAY_LEN(fields), tv_buf_view(&body));
+    tv_buf_done(&body);
+}
+
+/* What a head says of itself, gathered in one pass. */
+struct head {
+    unsigned hosts, lengths, encodings;
+    bool chunked, waits;     /* Expect: the body comes when we say so */
+    struct tv_str length;
+};
+
+static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                const char *value, size_t value_len) {
+    struct head *h = ctx;
+    struct tv_str key = {name, name_len}, text = {value, value_len};
+
+    switch (name_len) {
+    case 4:
+        h->hosts += tv_str_eq_nocase(key, TV_S("host"));
+        break;
+    case 6:
+        h->waits = h->waits || tv_str_eq_nocase(key, TV_S("expect"));
+        break;
+    case 14:
+        if (tv_str_eq_nocase(key, TV_S("content-length"))) {
+            h->lengths++;
+            h->length = text;
+        }
+        break;
+    case 17:
+        if (tv_str_eq_nocase(key, TV_S("transfer-encoding"))) {
+            h->encodings++;
+            h->chunked = tv_str_eq_nocase(text, TV_S("chunked"));
+        }
+        break;
+    default:
+        break;
+    }
+    return MHD_YES;
+}
+
+/* Why this head cannot stand; NULL when it can. Two lengths, or a length and chunks, are how a
+ * request is smuggled past a proxy (RFC 9112 section 6.3). */
+static const char *framing_fault(const struct head *h, const char *version) {
+    if (h->hosts > 1 || (h->hosts == 0 && strcmp(version, "HTTP/1.1") == 0))
+        return "One field Host is needed.";
+    if (h->lengths + h->encodings > 1)
+        return "The length of the body is said more than once.";
+    if (h->encodings == 1 && !h->chunked)
+        return "The only transfer encoding is chunked.";
+    return NULL;
+}
+
+static size_t header_bytes(struct MHD_Connection *mhd) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return info == NULL ? 0 : info->header_size;
+}
+
+/* -- the access handler -------------------------------------------------------------------------*/
+
+static enum MHD_Result queue(struct tv_http *x) {
+    enum MHD_Result done;
+
+    if (x->stream)
+        conn_unlist(x->conn);
+    else
+        conn_list(x->conn);
+    done = MHD_queue_response(x->mhd, x->status, x->response);
+    MHD_destroy_response(TV_TAKE_PTR(x->response));
+    x->queued = true;
+    return done;
+}
+
+/* The head is complete. */
+static enum MHD_Result begin(struct tv_http *x, const char *method, const char *version) {
+    const struct tv_httpd_config *c = &x->d->config;
+    struct head h = {0};
+    const char *fault;
+    uint64_t length = 0;
+    bool malformed;
+
+    x->begun = true;
+    x->method = method;
+    x->body.max = c->body_bytes_max;
+    conn_list(x->conn);
+    MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, &h);
+    x->has_body = h.chunked || (h.lengths == 1 && !tv_str_eqz(h.length, "0"));
+    fault = framing_fault(&h, version);
+    malformed = fault != NULL || x->path.len == 0 || memchr(x->path.p, ' ', x->path.len) != NULL;
+    if (malformed)
+        refuse(x, TV_ERR_MALFORMED, fault != NULL ? fault : "The request target is malformed.");
+    else if (x->target_bytes > c->target_bytes_max)
+        refuse(x, TV_ERR_URI_TOO_LONG, "");
+    else if (header_bytes(x->mhd) > c->header_bytes_max)
+        refuse(x, TV_ERR_HEADERS_TOO_LARGE, "");
+    else if (c->on_head != NULL) {
+        x->told = true;
+        c->on_head(c->ctx, x);
+    }
+    if (h.lengths == 1 && !tv_str_to_u64(h.length, 0, UINT64_MAX, &length))
+        length = UINT64_MAX;
+    if (!x->answered && length > x->body.max)
+        refuse(x, TV_ERR_TOO_LARGE, "");
+    /* An answer before the body ends the connection: only when the body is not worth reading. */
+    if (x->answered && (malformed || (x->has_body && (h.waits || length > DISCARD_MAX_BYTES))))
+        return queue(x);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct tv_http *x, const char *data, size_t len) {
+    if (!x->answered && !x->body.overflow)
+        tv_buf_append(&x->body, data, len);
+    if (x->answered || x->body.overflow)
+        x->discarded_bytes += len;
+    return x->discarded_bytes > DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_len, void **con_cls) {
+    struct tv_httpd *d = ctx;
+    struct tv_http *x = *con_cls; /* from on_uri */
+
+    if (x == NULL || x->cut)
+        return MHD_NO;
+    if (!x->begun)
+        return begin(x, method, version);
+    if (*upload_len > 0) {
+        size_t len = *upload_len;
+
+        *upload_len = 0;
+        return take_body(x, upload, len);
+    }
+    if (!x->handed) {
+        x->handed = true;
+        conn_unlist(x->conn);
+        if (!x->answered && x->body.overflow)
+            refuse(x, TV_ERR_TOO_LARGE, "");
+        if (!x->answered) {
+            x->told = true;
+            d->config.on_request(d->config.ctx, x);
+        }
+    }
+    if (x->cut)
+        return MHD_NO;
+    if (x->answered)
+        return queue(x);
+    suspend(x);
+    return MHD_YES;
+}
+
+/* The request line was read; `uri` is what it says, before libmicrohttpd decodes it in place. */
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *mhd) {
+    struct tv_arena *arena = tv_arena_new();
+    struct tv_http *x = TV_ARENA_NEW(arena, struct tv_http);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    x->d = ctx;
+    x->conn = info->socket_context;
+    x->mhd = mhd;
+    x->arena = arena;
+    if (uri != NULL) {
+        x->target_bytes = strlen(uri);
+        x->query = tv_str(tv_arena_strndup(arena, uri, x->target_bytes));
+        x->path = tv_str_cut(&x->query, '?');
+    }
+    LIST_INSERT_HEAD(&x->d->open, x, link);
+    return x;
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
+                         enum MHD_RequestTerminationCode why) {
+    struct tv_httpd *d = ctx;
+    struct tv_http *x = *con_cls;
+
+    if (x == NULL)
+        return;
+    *con_cls = NULL;
+    x->cut = true; /* writes from within on_end go nowhere */
+    if (x->told && d->config.on_end != NULL)
+        d->config.on_end(d->config.ctx, x);
+    if (x->response != NULL)
+        MHD_destroy_response(x->response);
+    LIST_REMOVE(x, link);
+    conn_list(x->conn); /* the next request, or the end of the connection */
+    tv_buf_done(&x->body);
+    tv_buf_done(&x->out);
+    tv_arena_free(x->arena); /* and x with it */
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what) {
+    struct tv_httpd *d = ctx;
+    struct conn *c = *socket_context;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        c = tv_calloc(1, sizeof(*c));
+        c->d = d;
+        c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *socket_context = c;
+        d->connections++;
+        conn_list(c);
+    } else if (c != NULL) {
+        conn_unlist(c);
+        d->connections--;
+        free(c);
+        *socket_context = NULL;
+    }
+}
+
+/* -- the server ---------------------------------------------------------------------------------*/
+
+static enum tv_err listen_at(const char *address, int *ret_fd, unsigned *ret_port,
+                             struct tv_error *e) {
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const char *colon = strrchr(address, ':');
+    struct tv_str host = {address, colon == NULL ? 0 : (size_t)(colon - address)};
+    struct addrinfo *found = NULL;
+    struct sockaddr_storage bound;
+    socklen_t bound_len = sizeof(bound);
+    char name[256];
+    int fd, on = 1, off = 0, rc;
+
+    if (host.len >= 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+        host = (struct tv_str){host.p + 1, host.len - 2};
+    if (host.len == 0 || host.len >= sizeof(name))
+        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s is not an address with a port", address);
+    snprintf(name, sizeof(name), "%.*s", TV_STR_ARGS(host));
+    rc = getaddrinfo(name, colon + 1, &hints, &found);
+    if (rc != 0)
+        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: %s", address, gai_strerror(rc));
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (found->ai_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    }
+    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &bound_len) != 0) {
+        tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: %s", address, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        freeaddrinfo(found);
+        return TV_ERR_UNAVAILABLE;
+    }
+    freeaddrinfo(found);
+    *ret_fd = fd;
+    *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                  : ((struct sockaddr_in *)&bound)->sin_port);
+    return TV_OK;
+}
+
+/* Strict parsing (1) refuses bare line feeds and folded fields since 1.0, and we want that; in
+ * 0.9.75 it only adds checks that we make ourselves, with a better answer. */
+static int strictness(void) { return MHD_get_version()[0] == '0' ? 0 : 1; }
+
+enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, struct tv_httpd **ret,
+                         struct tv_error *e) {
+    struct tv_httpd *d = tv_calloc(1, sizeof(*d));
+    enum tv_err err;
+    int fd = -1;
+
+    d->config = *c;
+    d->loop = l;
+    TAILQ_INIT(&d->slow);
+    LIST_INIT(&d->open);
+    err = listen_at(c->address, &fd, &d->port, e);
+    if (err != TV_OK) {
+        free(d);
+        return err;
+    }
+    d->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, d,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_address_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        2 * c->header_bytes_max + 8192, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+        MHD_OPTION_STRICT_FOR_CLIENT, strictness(), MHD_OPTION_URI_LOG_CALLBACK, on_uri, d,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        d, MHD_OPTION_END);
+    if (d->mhd == NULL) {
+        close(fd);
+        free(d);
+        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: the HTTP server does not start", c->address);
+    }
+    d->run = (struct tv_turn){.fn = run, .ctx = d};
+    d->slow_timer = tv_timer_new(l, on_slow_timer, d);
+    d->again = tv_timer_new(l, arm_run, d);
+    d->watch = tv_watch_new(l, MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+                            TV_READABLE, on_readable, d);
+    arm_run(d); /* the first run puts the listening socket into the epoll set */
+    *ret = d;
+    return TV_OK;
+}
+
+unsigned tv_httpd_port(const struct tv_httpd *d) { return d->port; }
+unsigned tv_httpd_connections(const struct tv_httpd *d) { return d->connections; }
+
+void tv_httpd_quiesce(struct tv_httpd *d) {
+    if (d->quiesced)
+        return;
+    d->quiesced = true;
+    close(MHD_quiesce_daemon(d->mhd));
+}
+
+void tv_httpd_free(struct tv_httpd *d) {
+    struct tv_http *x;
+
+    if (d == NULL)
+        return;
+    tv_httpd_quiesce(d);
+    /* Answers that are under way get what fits into the socket; then everything is cut.
+     * Stopping libmicrohttpd with a suspended connection is not allowed. */
+    run(d);
+    LIST_FOREACH(x, &d->open, link)
+        cut(x);
+    for (int i = 0; i < STOP_ROUNDS_MAX && !LIST_EMPTY(&d->open); i++)
+        run(d);
+    MHD_stop_daemon(d->mhd);
+    tv_turn_disarm(d->loop, &d->run);
+    tv_watch_free(d->watch);
+    tv_timer_free(d->slow_timer);
+    tv_timer_free(d->again);
+    free(d);
+}
+
+/* -- the request --------------------------------------------------------------------------------*/
+
+struct tv_str tv_http_method(const struct tv_http *x) { return tv_str(x->method); }
+struct tv_str tv_http_path(const struct tv_http *x) { return x->path; }
+struct tv_str tv_http_query(const struct tv_http *x) { return x->query; }
+struct tv_str tv_http_body(const struct tv_http *x) { return tv_buf_view(&x->body); }
+struct tv_arena *tv_http_arena(struct tv_http *x) { return x->arena; }
+void tv_http_set_user(struct tv_http *x, void *user) { x->user = user; }
+void *tv_http_user(const struct tv_http *x) { return x->user; }
+void tv_http_set_body_max(struct tv_http *x, size_t bytes) { x->body.max = bytes; }
+bool tv_http_answered(const struct tv_http *x) { return x->answered; }
+
+struct tv_str tv_http_header(const struct tv_http *x, const char *name) {
+    const char *value = NULL;
+    size_t len = 0;
+
+    if (MHD_lookup_connection_value_n(x->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &len) ==
+        MHD_NO)
+        return (struct tv_str){NULL, 0};
+    return (struct tv_str){value != NULL ? value : "", len};
+}
+
+struct count {
+    struct tv_str name;
+    unsigned n;
+};
+
+static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len) {
+    struct count *c = ctx;
+
+    c->n += tv_str_eq_nocase(c->name, (struct tv_str){name, name_len});
+    return MHD_YES;
+}
+
+unsigned tv_http_header_count(const struct tv_http *x, const char *name) {
+    struct count c = {tv_str(name), 0};
+
+    MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, count_field, &c);
+    return c.n;
+}
+
+const char *tv_http_peer(const struct tv_http *x) {
+    const union MHD_ConnectionInfo *info;
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (x->peer != NULL)
+        return x->peer;
+    info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL && info->client_addr != NULL) {
+        const struct sockaddr *a = info->client_addr;
+
+        if (a->sa_family == AF_INET6) {
+            const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+
+            /* An IPv4 client of a socket for both: its own address, or limits see two clients. */
+            if (IN6_IS_ADDR_V4MAPPED(in6))
+                inet_ntop(AF_INET, &in6->s6_addr[12], text, sizeof(text));
+            else
+                inet_ntop(AF_INET6, in6, text, sizeof(text));
+        } else if (a->sa_family == AF_INET) {
+            inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text,
+                      sizeof(text));
+        }
+    }
+    ((struct tv_http *)x)->peer = tv_arena_strdup(x->arena, text);
+    return x->peer;
+}
+
+/* -- the answer ---------------------------------------------------------------------------------*/
+
+/* Takes `response`; from now on the exchange is answered. */
+static void answer(struct tv_http *x, unsigned status, struct MHD_Response *response,
+                   const struct tv_http_field *fields, size_t field_count) {
+    if (x->answered)
+        tv_panic("httpd: an exchange was answered twice");
+    if (response == NULL)
+        tv_panic("httpd: out of memory");
+    /* A value that cannot be a field (a line feed) is refused by libmicrohttpd and left out. */
+    for (size_t i = 0; i < field_count; i++)
+        (void)MHD_add_response_header(response, fields[i].name, fields[i].value);
+    if (x->d->quiesced)
+        (void)MHD_add_response_header(response, "Connection", "close");
+    x->status = status;
+    x->response = response;
+    x->answered = true;
+    resume(x);
+}
+
+void tv_httpd_respond(struct tv_http *x, unsigned status, const struct tv_http_field *fields,
+                      size_t field_count, struct tv_str body) {
+    char *copy = NULL;
+
+    if (body.len > 0) {
+        copy = tv_arena_alloc(x->arena, body.len);
+        memcpy(copy, body.p, body.len);
+    }
+    /* The arena outlives the sending: it is freed when libmicrohttpd says that it is done. */
+    answer(x, status, MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_PERSISTENT),
+           fields, field_count);
+}
+
+/* libmicrohttpd asks for more of a stream. */
+static ssize_t on_more(void *ctx, uint64_t pos, char *to, size_t max) {
+    struct tv_http *x = ctx;
+    size_t len = TV_MIN(x->out.len - x->out_sent, max);
+
+    if (x->cut)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (len == 0) {
+        if (x->closing)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        suspend(x);
+        return 0;
+    }
+    memcpy(to, x->out.data + x->out_sent, len);
+    x->out_sent += len;
+    if (x->out_sent == x->out.len) {
+        tv_buf_clear(&x->out);
+        x->out_sent = 0;
+    }
+    return (ssize_t)len;
+}
+
+void tv_httpd_stream(struct tv_http *x, unsigned status, const struct tv_http_field *fields,
+                     size_t field_count, size_t queue_bytes_max) {
+    x->stream = true;
+    x->out.max = queue_bytes_max;
+    answer(x, status,
+           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, on_more, x, NULL), fields,
+           field_count);
+}
+
+/* Whether the client of a stream hung up. A suspended connection is watched by nobody, and the
+ * first write after a hang-up still succeeds. */
+static bool hung_up(int fd) {
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+bool tv_http_write(struct tv_http *x, struct tv_str bytes) {
+    if (!x->stream || x->cut || x->closing)
+        return false;
+    if (x->out_sent > 0 && x->out.len + bytes.len > x->out.max) {
+        memmove(x->out.data, x->out.data + x->out_sent, x->out.len - x->out_sent);
+        x->out.len -= x->out_sent;
+        x->out_sent = 0;
+    }
+    tv_buf_str(&x->out, bytes);
+    if (x->out.overflow || hung_up(x->conn->fd)) {
+        cut(x);
+        return false;
+    }
+    resume(x);
+    return true;
+}
+
+void tv_http_close(struct tv_http *x) {
+    if (!x->stream || x->closing)
+        return;
+    x->closing = true;
+    resume(x);
+}
