@@ -21,7 +21,7 @@ $(PROTO_C) $(PROTO_H): $(PROTO_STAMP) ;
 API_OUT := $(GEN)/routes.c $(GEN)/routes.h $(GEN)/openapi.json $(GEN)/openapi.c $(GEN)/nats.json \
     $(GEN)/API.md
 API_STAMP := $(GEN)/api.stamp
-$(API_STAMP): $(PROTO_STAMP) tools/gen_api.py lib/err.h
+$(API_STAMP): $(PROTO_STAMP) tools/gen_api.py $(wildcard tools/api/*.py) lib/err.h
 	@$(PYTHON) tools/gen_api.py --descriptors $(GEN)/api.binpb --errors lib/err.h --out $(GEN) \
 	    --version $(VERSION)
 	@touch $@
