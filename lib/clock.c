@@ -142,7 +142,7 @@ bool tv_time_parse(struct tv_str s, int64_t *ret_us) {
 
 size_t tv_time_format(int64_t us, char out[static TV_TIME_TEXT_MAX]) {
     int64_t seconds = floor_div(us, TV_US_PER_S);
-    int fraction_us = (int)(us - seconds * TV_US_PER_S);
+    int fraction_us = (int)((us % TV_US_PER_S + TV_US_PER_S) % TV_US_PER_S);
     int64_t days = floor_div(seconds, DAY_S);
     int second = (int)(seconds - days * DAY_S);
     struct civil c = civil_from_days(days);
