@@ -17,6 +17,9 @@ void tv_uuid(char out[static TV_UUID_TEXT]); /* version 4, RFC 9562 section 5.4 
 #define TV_SHA256_BYTES 32
 void tv_sha256(struct tv_str data, unsigned char out[static TV_SHA256_BYTES]);
 
+/* SipHash-2-4 with a random key of this process: for tables keyed by other people's text. */
+uint64_t tv_hash(struct tv_str data);
+
 /* HMAC-SHA512-256 (libsodium crypto_auth). */
 #define TV_SEAL_KEY_BYTES 32
 #define TV_SEAL_BYTES 32

@@ -1,0 +1,175 @@
+#include "services/gateway/front.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/metrics.h"
+#include "routes.h"
+#include "services/gateway/answer.h"
+#include "services/gateway/flows.h"
+#include "services/gateway/gateway.h"
+#include "services/gateway/problem.h"
+#include "services/gateway/request.h"
+
+/* -- metrics: by route and class of status ------------------------------------------------------*/
+
+static struct tv_metric requests_total = {
+    .name = "tv_http_requests_total",
+    .help = "Requests answered, by operation and class of status",
+    .type = TV_COUNTER,
+    .labels = {"operation", "status"},
+};
+static const double seconds_buckets[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                         0.05,   0.1,   0.25,   0.5,   1,    5};
+static struct tv_metric seconds = {
+    .name = "tv_http_request_seconds",
+    .help = "Time from the head of a request to its answer",
+    .type = TV_HISTOGRAM,
+    .labels = {"operation"},
+    .buckets = seconds_buckets,
+    .bucket_count = TV_ARRAY_LEN(seconds_buckets),
+};
+static const char *const status_classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+/* The last row is for requests that match no route. */
+static struct tv_series *count_of[TV_ROUTE_COUNT + 1][TV_ARRAY_LEN(status_classes)];
+static struct tv_series *seconds_of[TV_ROUTE_COUNT + 1];
+
+void front_init(void) {
+    for (unsigned r = 0; r <= TV_ROUTE_COUNT; r++) {
+        const char *label = r < TV_ROUTE_COUNT ? tv_routes[r].label : "none";
+        for (unsigned c = 1; c < TV_ARRAY_LEN(status_classes); c++)
+            count_of[r][c] =
+                tv_metric_series(&requests_total, label, status_classes[c], NULL, NULL);
+        seconds_of[r] = tv_metric_series(&seconds, label, NULL, NULL, NULL);
+    }
+}
+
+static void count_and_log(const struct flight *f) {
+    unsigned row = f->route != NULL ? f->route->id : TV_ROUTE_COUNT;
+    unsigned class = f->status / 100;
+    int64_t took_us = tv_clock_mono_us() - f->started_us;
+    if (class >= 1 && class < TV_ARRAY_LEN(status_classes))
+        tv_inc(count_of[row][class]);
+    if (f->state != FLIGHT_STREAMING)
+        tv_observe(seconds_of[row], (double)took_us / (double)TV_US_PER_S);
+
+    const char *level = f->gateway->conf->access_log;
+    if (strcmp(level, "all") == 0 || (strcmp(level, "errors") == 0 && f->status >= 500)) {
+        char trace[33];
+        snprintf(trace, sizeof trace, "%.32s", f->context.traceparent + 3);
+        tv_log_context_set(f->context.request_id, trace);
+        tv_log_info("request", F_STR(ROUTE, f->route != NULL ? f->route->label : "none"),
+                    F_INT(STATUS, f->status), F_INT(DURATION_US, took_us));
+        tv_log_context_set(NULL, NULL);
+    }
+}
+
+/* -- the head: route, caller, limits ------------------------------------------------------------*/
+
+static bool changes_something(struct tv_str method) {
+    return !tv_str_eqz(method, "GET") && !tv_str_eqz(method, "HEAD");
+}
+
+/* Finds the route; false when the flight was answered. */
+static bool find_route(struct flight *f) {
+    struct router_match match = tv_router_match(f->gateway->router, tv_http_method(f->http),
+                                                tv_http_path(f->http));
+    if (match.verdict == ROUTER_FOUND) {
+        f->route = match.route;
+        memcpy(f->path_values, match.values, sizeof f->path_values);
+        return true;
+    }
+    if (match.verdict == ROUTER_NO_METHOD) {
+        f->allow = tv_arena_strdup(f->arena, match.allow);
+        tv_problem_answerf(f, TV_ERR_METHOD_NOT_ALLOWED, "Allowed here: %s", match.allow);
+    } else {
+        tv_problem_answerf(f, TV_ERR_NOT_FOUND, "There is nothing at this address");
+    }
+    return false;
+}
+
+/* Finds who calls and whether they may; false when the flight was answered. */
+static bool find_caller(struct flight *f) {
+    struct tv_str token;
+    struct tv_error e;
+    bool anonymous = tv_route_anonymous(f->route);
+    enum tv_err err = tv_session_token(f->http, &token, &f->by_cookie, &e);
+    if (anonymous)
+        return true; /* a stale cookie does not keep anybody from logging in */
+    if (err == TV_OK && token.p == NULL)
+        err = tv_fail(&e, TV_ERR_UNAUTHENTICATED, "Log in, and send the token or the cookie");
+    if (err == TV_OK)
+        err = tv_session_verify(f->gateway->sessions, token, tv_clock_wall_us(), f->arena,
+                                &f->context.actor, &f->session_expires_us, &e);
+    if (err == TV_OK && !tv_route_permits(f->route, f->context.actor.role))
+        err = tv_fail(&e, TV_ERR_FORBIDDEN, "This is not for the role %s",
+                      tv_role_name(f->context.actor.role));
+    if (err == TV_OK && f->by_cookie && changes_something(tv_http_method(f->http)) &&
+        !tv_session_same_origin(f->gateway->sessions, f->http))
+        err = tv_fail(&e, TV_ERR_CROSS_SITE, "Cookies work from the clinic's own pages only");
+    if (err != TV_OK)
+        tv_problem_answer(f, &e);
+    return err == TV_OK;
+}
+
+/* The client's address: the peer's, or what the last trusted proxy says. */
+static struct tv_str address_of(const struct flight *f) {
+    struct tv_str forwarded = f->gateway->conf->trust_forwarded
+                                  ? tv_http_header(f->http, "X-Forwarded-For")
+                                  : (struct tv_str){NULL, 0};
+    struct tv_str last = {NULL, 0};
+    while (forwarded.p != NULL)
+        last = tv_str_trim(tv_str_cut(&forwarded, ','));
+    return last.len > 0 ? last : tv_str(tv_http_peer(f->http));
+}
+
+static bool within_limits(struct flight *f) {
+    struct tv_str caller = f->context.actor.role != TV_ROLE_NONE
+                               ? tv_str(f->context.actor.person_id)
+                               : address_of(f);
+    struct limit_verdict verdict =
+        tv_limits_take(f->gateway->limits, f->route->rate, caller, f->started_us);
+    if (verdict.pass)
+        return true;
+    struct tv_error e;
+    (void)tv_fail(&e, TV_ERR_RATE_LIMITED, "Try again in %u s", verdict.retry_after_s);
+    e.retry_after_s = verdict.retry_after_s;
+    f->rate_limit = tv_arena_printf(f->arena, "limit=%u, remaining=0, reset=%u", verdict.limit,
+                                    verdict.retry_after_s);
+    tv_problem_answer(f, &e);
+    return false;
+}
+
+void front_on_head(void *gateway, struct tv_http *x) {
+    struct gateway *g = gateway;
+    struct flight *f = flight_new(g, x);
+    if (!find_route(f) || !find_caller(f) || !within_limits(f))
+        return;
+    f->context.deadline_us = f->started_us + f->route->deadline_ms * TV_US_PER_MS;
+    tv_http_set_body_max(x, f->route->body_bytes_max);
+}
+
+void front_on_request(void *gateway, struct tv_http *x) {
+    (void)gateway;
+    struct flight *f = tv_http_user(x);
+    ProtobufCMessage *request;
+    struct tv_error e;
+    if (request_read(f, &request, &e) != TV_OK)
+        tv_problem_answer(f, &e);
+    else
+        flow_of(f->route)(f, request);
+}
+
+void front_on_end(void *gateway, struct tv_http *x) {
+    (void)gateway;
+    struct flight *f = tv_http_user(x);
+    if (f == NULL)
+        return;
+    if (f->stream != NULL)
+        tv_stream_ended(f);
+    count_and_log(f);
+    flight_end(f);
+}
