@@ -1,0 +1,162 @@
+// @ts-check
+// Two real browsers in one call: a page on loopback, headless Chromium with a fake camera, and the
+// proof that each decodes what the other sends.
+
+import { createReadStream } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+import { until } from './until.mjs';
+
+/** @typedef {{ serverUrl: string, token: string, encryptionKey?: string }} Ticket */
+/**
+ * @typedef {object} Sample
+ * @property {string[]} others
+ * @property {string | null} closedBecause
+ * @property {{ framesDecoded: number, bytes: number, width: number }} video
+ * @property {{ bytes: number, energy: number }} audio
+ */
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const livekit = path.dirname(createRequire(import.meta.url).resolve('livekit-client'));
+
+/** Everything that the page may ask for; nothing else is served. */
+const FILES = new Map([
+  ['/', [path.join(here, 'page/index.html'), 'text/html; charset=utf-8']],
+  ['/visit.js', [path.join(here, 'page/visit.js'), 'text/javascript']],
+  ['/livekit-client.umd.js', [path.join(livekit, 'livekit-client.umd.js'), 'text/javascript']],
+  ['/livekit-client.e2ee.worker.js',
+    [path.join(livekit, 'livekit-client.e2ee.worker.js'), 'text/javascript']],
+]);
+
+/** Without the loopback flag a machine that has no other network finds no way to LiveKit. */
+const FLAGS = [
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--allow-loopback-in-peer-connection',
+];
+
+/** Serves the page on a free loopback port. */
+export async function servePage() {
+  const server = createServer((request, response) => {
+    const file = FILES.get(new URL(request.url ?? '/', 'http://localhost').pathname);
+    if (!file) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': file[1], 'Cache-Control': 'no-store' });
+    createReadStream(file[0]).pipe(response);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', () => done(undefined)));
+  const address = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    // localhost, not 127.0.0.1: only a secure context has cameras, and localhost is one.
+    url: `http://localhost:${address.port}/`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(done));
+    },
+  };
+}
+
+/** Debian's Chromium, or the one named by CHROMIUM. */
+async function findChromium() {
+  const asked = process.env.CHROMIUM;
+  for (const file of asked ? [asked] : ['/usr/bin/chromium', '/usr/bin/chromium-browser']) {
+    const found = await access(file).then(() => true, () => false);
+    if (found) return file;
+  }
+  throw new Error(`Chromium is missing${asked ? ` (${asked})` : ''}: install the package chromium, `
+    + 'run `make deps`, or name one: CHROMIUM=/path/to/chromium');
+}
+
+/** One participant: a browser of their own. */
+export class Participant {
+  /** @type {import('playwright-core').Browser} */ #browser;
+  /** @type {import('playwright-core').Page} */ #page;
+
+  /**
+   * @param {import('playwright-core').Browser} browser
+   * @param {import('playwright-core').Page} page
+   */
+  constructor(browser, page) {
+    this.#browser = browser;
+    this.#page = page;
+  }
+
+  /** @param {string} url of the page */
+  static async open(url) {
+    const browser = await chromium.launch({
+      executablePath: await findChromium(),
+      headless: true,
+      // Chromium's own sandbox refuses to run as root.
+      chromiumSandbox: process.getuid?.() !== 0,
+      args: FLAGS,
+    });
+    try {
+      const page = await browser.newPage();
+      await page.goto(url);
+      return new Participant(browser, page);
+    } catch (fault) {
+      await browser.close();
+      throw fault;
+    }
+  }
+
+  /**
+   * @param {Ticket} ticket
+   * @returns {Promise<{ tookMs: number, name: string }>}
+   */
+  join({ serverUrl, token, encryptionKey }) {
+    return this.#page.evaluate((ticket) => /** @type {any} */ (window).visit.join(ticket),
+      { serverUrl, token, encryptionKey });
+  }
+
+  /** @returns {Promise<Sample>} */
+  sample() {
+    return this.#page.evaluate(() => /** @type {any} */ (window).visit.sample());
+  }
+
+  async close() {
+    await this.#page.evaluate(() => /** @type {any} */ (window).visit.leave()).catch(() => {});
+    await this.#browser.close();
+  }
+}
+
+/**
+ * What was decoded between two samples.
+ * @param {Sample} before
+ * @param {Sample} after
+ */
+export function growth(before, after) {
+  return {
+    frames: after.video.framesDecoded - before.video.framesDecoded,
+    audioBytes: after.audio.bytes - before.audio.bytes,
+    energy: after.audio.energy - before.audio.energy,
+    width: after.video.width,
+  };
+}
+
+/** Frames that count as a moving picture: more than the first one again and again. */
+const FRAMES_MIN = 15;
+
+/**
+ * Waits until a participant has decoded moving pictures and sound of the other.
+ * @param {Participant} participant
+ * @param {number} [timeoutMs]
+ */
+export async function mediaFlows(participant, timeoutMs = 20_000) {
+  const before = await until(async () => {
+    const seen = await participant.sample();
+    return seen.video.framesDecoded > 0 && seen.audio.bytes > 0 ? seen : null;
+  }, timeoutMs, 'no first frame of the other participant');
+  return until(async () => {
+    const grown = growth(before, await participant.sample());
+    return grown.frames >= FRAMES_MIN && grown.audioBytes > 0 && grown.energy > 0 ? grown : null;
+  }, timeoutMs, 'the picture or the sound of the other participant does not move on');
+}

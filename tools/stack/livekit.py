@@ -1,0 +1,34 @@
+"""LiveKit of the stack: one server, loopback only, with keys of its own."""
+
+import secrets
+from string import Template
+
+from .layout import LIVEKIT, TEMPLATES, Stack
+from .nats import http_not_ready
+from .tell import Fault
+from .vault import write_private
+
+
+def key(stack: Stack) -> str:
+    return stack.vault.text("livekit-key", lambda: "dev" + secrets.token_hex(6))
+
+
+def prepare(stack: Stack) -> None:
+    if not LIVEKIT.exists():
+        raise Fault("LiveKit is missing (build/tools/livekit-server): run tools/livekit.sh")
+    template = Template((TEMPLATES / "livekit.yaml").read_text())
+    write_private(stack.dir / "livekit.yaml", template.substitute(
+        port=stack.ports.claim("livekit"), udp_port=stack.ports.claim("livekit-udp"),
+        key=key(stack), secret=stack.vault.text("livekit-secret")))
+
+
+def command(stack: Stack) -> list[str]:
+    return [str(LIVEKIT), "--config", str(stack.dir / "livekit.yaml")]
+
+
+def environment(_stack: Stack) -> dict[str, str]:
+    return {}
+
+
+def not_ready(stack: Stack) -> str | None:
+    return http_not_ready(stack.ports["livekit"], "/")
