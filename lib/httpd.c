@@ -388,6 +388,8 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
         MHD_destroy_response(x->response);
     LIST_REMOVE(x, link);
     conn_list(x->conn); /* the next request, or the end of the connection */
+    if (d->quiesced)
+        shutdown(x->conn->fd, SHUT_RDWR); /* a stream began without Connection: close */
     tv_buf_done(&x->body);
     tv_buf_done(&x->out);
     tv_arena_free(x->arena); /* and x with it */
@@ -407,7 +409,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         conn_list(c);
     } else if (c != NULL) {
         conn_unlist(c);
-        d->connections--;
+        if (d->connections-- == d->config.connections_max)
+            arm_run(d); /* accepts again from its next run on */
         free(c);
         *socket_context = NULL;
     }
