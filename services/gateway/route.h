@@ -32,15 +32,15 @@ struct tv_rules;
  * only `required` and, for numbers, `min` and `max`; length and pattern hold for strings that are
  * not empty. In a repeated field each element is checked. */
 struct tv_field_rules {
-    const char *name;            /* as in the .proto, for reading the table */
-    uint32_t length_min;         /* bytes of a string */
-    uint32_t length_max;         /* bytes of a string; always set for strings */
-    enum tv_pattern pattern;     /* of a string */
-    int64_t min, max;            /* of a number; the range of its type unless narrower */
-    bool required;               /* not absent */
-    bool secret;                 /* never logged */
-    bool hidden;                 /* refused in JSON and parameters; the gateway fills it */
-    bool in_path;                /* taken from the path: refused in the body */
+    const char *name;               /* as in the .proto, for reading the table */
+    uint32_t length_min;            /* bytes of a string */
+    uint32_t length_max;            /* bytes of a string; always set for strings */
+    enum tv_pattern pattern;        /* of a string */
+    int64_t min, max;               /* of a number; the range of its type unless narrower */
+    bool required;                  /* not absent */
+    bool secret;                    /* never logged */
+    bool hidden;                    /* refused in JSON and parameters; the gateway fills it */
+    bool in_path;                   /* taken from the path: refused in the body */
     const struct tv_rules *message; /* rules of a sub-message of ours; NULL for other types */
 };
 

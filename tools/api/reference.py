@@ -74,7 +74,8 @@ def operation(api, o):
 def message(m):
     rows = "".join(f"| {f.json_name} | {type_text(f)} | {cell(f.comment)} |\n" for f in m.fields)
     comment = m.comment + "\n\n" if m.comment else ""
-    return f"\n### {schema_name(m.full_name)}\n\n{comment}| member | type | |\n|---|---|---|\n{rows}"
+    head = "| member | type | |\n|---|---|---|\n"
+    return f"\n### {schema_name(m.full_name)}\n\n{comment}{head}{rows}"
 
 
 def enums(api, messages):
