@@ -1,4 +1,4 @@
-/* pg.h - PostgreSQL without waiting: the only file that knows libpq.
+/* pg.h - PostgreSQL without waiting. lib/pg_conn.c is the only file that knows libpq.
  *
  * A pool of non-blocking connections in pipeline mode. The work of the pool is a *unit*: one or
  * more prepared statements that run as one transaction (the statements between two pipeline
@@ -13,9 +13,14 @@
  *   the database refused       the error of its SQLSTATE (table in pg.c); nothing was written
  *   no connection, queue full  TV_ERR_UNAVAILABLE at once; nothing was written
  *   deadline while waiting     TV_ERR_DEADLINE; nothing was written
- *   connection lost after send TV_ERR_UNAVAILABLE when `read_only`, else TV_ERR_UNKNOWN_OUTCOME
+ *   connection lost after send TV_ERR_UNKNOWN_OUTCOME, unless the server had refused it before;
+ *                              a `read_only` unit is sent once more, then TV_ERR_UNAVAILABLE
+ * A unit that collides with another transaction (40001, 40P01) is sent again up to three times.
  * A lost connection is made again for ever with decorrelated jitter (100 ms to 5 s); units that
- * were only waiting go to another or to the next connection.
+ * were only waiting go to another or to the next connection. A connection is usable when every
+ * statement is prepared on it: with a schema that is too old the pool stays unusable, says why in
+ * tv_pg_last_error(), and comes up by itself after the migration. Host names in the URL are looked
+ * up by libpq while the loop waits.
  *
  * A statement that raises SQLSTATE TVnnn (a function tv.fail) is the error with that HTTP number;
  * its message is the slug, its detail what a person may see.
@@ -62,8 +67,12 @@ unsigned tv_pg_pending(const struct tv_pg *pg);
 /* Why the last connection attempt failed, "" if none did; for readiness and the log. Borrowed. */
 const char *tv_pg_last_error(const struct tv_pg *pg);
 
-/* Rows of one statement, borrowed until the callback returns unless kept with tv_pg_keep(). */
+/* The columns of a statement, without rows, as the server described them when it was prepared;
+ * NULL before the first connection. Borrowed until the next turn. */
 struct tv_pg_result;
+const struct tv_pg_result *tv_pg_described(const struct tv_pg *pg, const struct tv_pg_statement *s);
+
+/* Rows of one statement, borrowed until the callback returns. */
 unsigned tv_pg_rows(const struct tv_pg_result *r);
 unsigned tv_pg_columns(const struct tv_pg_result *r);
 const char *tv_pg_column_name(const struct tv_pg_result *r, unsigned column);
@@ -75,6 +84,8 @@ struct tv_str tv_pg_value(const struct tv_pg_result *r, unsigned row, unsigned c
 TV_MUST_CHECK bool tv_pg_time(const struct tv_pg_result *r, unsigned row, unsigned column,
                               int64_t *ret_us);
 const struct tv_pg_statement *tv_pg_result_statement(const struct tv_pg_result *r);
+/* The server's number (OID) of the column's type. */
+unsigned tv_pg_column_type(const struct tv_pg_result *r, unsigned column);
 unsigned tv_pg_affected(const struct tv_pg_result *r); /* rows an INSERT, UPDATE, DELETE touched */
 
 struct tv_pg_query {
@@ -89,7 +100,7 @@ typedef void tv_pg_done(void *ctx, enum tv_err err, const struct tv_error *e,
 
 /* Submits a unit of 1..TV_PG_UNIT_MAX queries; the array is copied, the params are borrowed.
  * `deadline_us` is on tv_clock_mono_us(). `on_done` is called later from the loop, never from
- * within this function. A unit is safe to send again after a lost connection, and is, once, when
+ * within this function; it may submit, and must not free the pool. A unit is safe to send again after a lost connection, and is, once, when
  * every statement is read_only. */
 void tv_pg_submit(struct tv_pg *pg, const struct tv_pg_query *queries, unsigned count,
                   int64_t deadline_us, tv_pg_done *on_done, void *ctx);
@@ -100,7 +111,7 @@ struct tv_pg_script;
 TV_MUST_CHECK enum tv_err tv_pg_script_open(const char *url, const char *application_name,
                                             struct tv_pg_script **ret, struct tv_error *e);
 /* Runs SQL text; `ret_result` (may be NULL) gets the last result's rows, owned by the script until
- * its next run. On failure `e->detail` has the server's message with the line. */
+ * its next run; it may have none. On failure `e->detail` has the server's message with the line. */
 TV_MUST_CHECK enum tv_err tv_pg_script_run(struct tv_pg_script *s, const char *sql,
                                            const struct tv_pg_result **ret_result,
                                            struct tv_error *e);
