@@ -207,12 +207,12 @@ static void refuse(struct tv_http *x, enum tv_err err, const char *detail) {
 /* What a head says of itself, gathered in one pass. */
 struct head {
     unsigned hosts, lengths, encodings;
-    bool chunked, waits;     /* Expect: the body comes when we say so */
+    bool chunked, waits; /* Expect: the body comes when we say so */
     struct tv_str length;
 };
 
-static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
-                                const char *value, size_t value_len) {
+static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                size_t name_len, const char *value, size_t value_len) {
     struct head *h = ctx;
     struct tv_str key = {name, name_len}, text = {value, value_len};
 
@@ -533,11 +533,21 @@ void tv_httpd_free(struct tv_httpd *d) {
 
 /* -- the request --------------------------------------------------------------------------------*/
 
-struct tv_str tv_http_method(const struct tv_http *x) { return tv_str(x->method); }
-struct tv_str tv_http_path(const struct tv_http *x) { return x->path; }
-struct tv_str tv_http_query(const struct tv_http *x) { return x->query; }
-struct tv_str tv_http_body(const struct tv_http *x) { return tv_buf_view(&x->body); }
-struct tv_arena *tv_http_arena(struct tv_http *x) { return x->arena; }
+struct tv_str tv_http_method(const struct tv_http *x) {
+    return tv_str(x->method);
+}
+struct tv_str tv_http_path(const struct tv_http *x) {
+    return x->path;
+}
+struct tv_str tv_http_query(const struct tv_http *x) {
+    return x->query;
+}
+struct tv_str tv_http_body(const struct tv_http *x) {
+    return tv_buf_view(&x->body);
+}
+struct tv_arena *tv_http_arena(struct tv_http *x) {
+    return x->arena;
+}
 void tv_http_set_user(struct tv_http *x, void *user) { x->user = user; }
 void *tv_http_user(const struct tv_http *x) { return x->user; }
 void tv_http_set_body_max(struct tv_http *x, size_t bytes) { x->body.max = bytes; }
@@ -659,9 +669,8 @@ void tv_httpd_stream(struct tv_http *x, unsigned status, const struct tv_http_fi
                      size_t field_count, size_t queue_bytes_max) {
     x->stream = true;
     x->out.max = queue_bytes_max;
-    answer(x, status,
-           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, on_more, x, NULL), fields,
-           field_count);
+    answer(x, status, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, on_more, x, NULL),
+           fields, field_count);
 }
 
 /* Whether the client of a stream hung up. A suspended connection is watched by nobody, and the

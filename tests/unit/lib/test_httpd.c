@@ -28,7 +28,7 @@
 static struct {
     struct tv_loop *loop;
     struct tv_httpd *httpd;
-    struct tv_timer *tick; /* lets the loop look at the clients now and then */
+    struct tv_timer *tick;          /* lets the loop look at the clients now and then */
     struct tv_http *held[HELD_MAX]; /* waiting for the test to answer */
     unsigned held_count;
     struct tv_http *stream;
@@ -166,7 +166,8 @@ struct client {
 };
 
 static struct client dial(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tv_httpd_port(t.httpd))};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)tv_httpd_port(t.httpd))};
     struct client c = {.fd = socket(AF_INET, SOCK_STREAM, 0), .in = TV_BUF_INIT(16 << 20)};
     int small = 4096;
 
@@ -323,8 +324,8 @@ static void test_pipelining(void **state) {
 
     start(usual());
     c = dial();
-    say(&c, GET("/1") GET("/hold") "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nzz"
-                GET("/field") GET("/empty"));
+    say(&c, GET("/1") GET("/hold") "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nzz" GET(
+                "/field") GET("/empty"));
     assert_true(wait_for(held_enough, &one));
     expect(&c, 200, "hello");
     assert_int_equal(t.requests, 2); /* the rest waits for its turn */
@@ -388,7 +389,9 @@ static void test_no_injection_into_fields(void **state) {
 
 /* -- limits and refusals ------------------------------------------------------------------------*/
 
-#define A100 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A100                                                                                       \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaa"
 #define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
 
 static const struct refusal {
@@ -403,45 +406,56 @@ static const struct refusal {
     {"body over the cap", "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n" A1000 "b",
      413, "application/problem+json", true},
     {"its problem", "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n" A1000 "b", 413,
-     "{\"type\":\"/problems/too-large\",\"title\":\"The request is too large\",\"status\":413", true},
-    {"body over the head's cap", "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n12345678901",
-     413, "too-large", true},
-    {"body at the head's cap", "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n1234567890",
-     200, "1234567890", true},
+     "{\"type\":\"/problems/too-large\",\"title\":\"The request is too large\",\"status\":413",
+     true},
+    {"body over the head's cap",
+     "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n12345678901", 413, "too-large",
+     true},
+    {"body at the head's cap",
+     "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n1234567890", 200, "1234567890",
+     true},
     {"chunks at the cap",
-     "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" A1000 "\r\n0\r\n\r\n",
+     "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" A1000
+     "\r\n0\r\n\r\n",
      200, A1000, true},
     {"chunks over the cap",
      "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n3e8\r\n" A1000
      "\r\n1\r\nb\r\n0\r\n\r\n",
      413, "problem+json", true},
     {"a length that is not worth reading",
-     "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n", 413, "problem+json", false},
+     "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n", 413, "problem+json",
+     false},
     {"a body that waits, too large",
      "POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 413,
      "problem+json", false},
-    {"refused by its head", "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 401,
-     "who are you", true},
+    {"refused by its head", "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+     401, "who are you", true},
     {"refused by its head, no body", GET("/forbidden"), 401, "who are you", true},
     {"refused by its head, over the cap",
      "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n", 401, "who", false},
     {"target", GET("/" A1000 A100), 414, "/problems/uri-too-long", true},
     {"query", GET("/?" A1000 A100), 414, "problem+json", true},
-    {"fields", "GET / HTTP/1.1\r\nHost: h\r\nX-A: " A1000 A1000 "\r\nX-B: " A1000 A1000 A1000 "\r\n\r\n",
-     431, "/problems/headers-too-large", true},
+    {"fields",
+     "GET / HTTP/1.1\r\nHost: h\r\nX-A: " A1000 A1000 "\r\nX-B: " A1000 A1000 A1000 "\r\n\r\n", 431,
+     "/problems/headers-too-large", true},
     {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "problem+json", false},
     {"length and chunks",
-     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-     "", false},
-    {"two lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n0\r\n\r\n",
      400, "", false},
-    {"other encoding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nabc", 400, "", false},
+    {"two lengths",
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400, "",
+     false},
+    {"other encoding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nabc", 400, "",
+     false},
     {"no host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", 400, "", false},
     {"a space in the target", "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400, "", false},
     {"not HTTP", "this is not http\r\n\r\n", 400, "", false},
     {"version", "GET / HTTP/9.1\r\nHost: h\r\n\r\n", 505, "", false},
-    {"length no number", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, "", false},
-    {"broken chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "", false},
+    {"length no number", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, "",
+     false},
+    {"broken chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400,
+     "", false},
 };
 
 static void test_refusals(void **state) {
@@ -837,9 +851,9 @@ static void test_addresses(void **state) {
         const char *address;
         bool ok;
     } rows[] = {
-        {"127.0.0.1:0", true}, {"[::]:0", true},          {"0.0.0.0:0", true},
-        {"127.0.0.1", false},  {":8080", false},          {"", false},
-        {"[::1", false},       {"999.1.1.1:0", false},    {"192.0.2.1:0", false}, /* not ours */
+        {"127.0.0.1:0", true}, {"[::]:0", true},       {"0.0.0.0:0", true},
+        {"127.0.0.1", false},  {":8080", false},       {"", false},
+        {"[::1", false},       {"999.1.1.1:0", false}, {"192.0.2.1:0", false}, /* not ours */
     };
 
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
@@ -874,19 +888,32 @@ static void test_both_families_on_one_socket(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_one_connection_many_requests), T(test_the_target_is_kept_as_sent),
-        T(test_pipelining),                   T(test_many_deferred),
-        T(test_old_client),                   T(test_no_injection_into_fields),
-        T(test_refusals),                     T(test_refusals_in_the_owners_form),
-        T(test_expect_continue),              T(test_endless_chunks_are_cut),
-        T(test_connections_of_one_address),   T(test_connections_at_all),
-        T(test_slow_head_is_cut),             T(test_slow_body_is_cut),
-        T(test_silent_client_is_cut),         T(test_answer_that_is_not_taken),
-        T(test_big_answer),                   T(test_hang_up_while_suspended),
-        T(test_hang_up_in_the_body),          T(test_stream),
-        T(test_slow_reader_is_cut),           T(test_one_write_above_the_queue),
-        T(test_stream_whose_reader_left),     T(test_quiesce),
-        T(test_stop_with_everything_open),    T(test_addresses),
+        T(test_one_connection_many_requests),
+        T(test_the_target_is_kept_as_sent),
+        T(test_pipelining),
+        T(test_many_deferred),
+        T(test_old_client),
+        T(test_no_injection_into_fields),
+        T(test_refusals),
+        T(test_refusals_in_the_owners_form),
+        T(test_expect_continue),
+        T(test_endless_chunks_are_cut),
+        T(test_connections_of_one_address),
+        T(test_connections_at_all),
+        T(test_slow_head_is_cut),
+        T(test_slow_body_is_cut),
+        T(test_silent_client_is_cut),
+        T(test_answer_that_is_not_taken),
+        T(test_big_answer),
+        T(test_hang_up_while_suspended),
+        T(test_hang_up_in_the_body),
+        T(test_stream),
+        T(test_slow_reader_is_cut),
+        T(test_one_write_above_the_queue),
+        T(test_stream_whose_reader_left),
+        T(test_quiesce),
+        T(test_stop_with_everything_open),
+        T(test_addresses),
         T(test_both_families_on_one_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
