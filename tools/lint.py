@@ -19,9 +19,9 @@ LAYERS = [
     "base",
     "err str",
     "arena clock conf crypto",
-    "log",
+    "log metrics",
     "loop",
-    "bus httpc httpd jwt metrics pb pg",
+    "bus httpc httpd jwt pb pg",
     "admin pbrow rpc",
     "service",
 ]
