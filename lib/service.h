@@ -1,9 +1,13 @@
 /* service.h - what makes a program a service: main.c is a definition, tv_service_run() the program.
  *
  * tv_service_run() does, in this order: options (--help, --version, --help-config, --check-config),
- * configuration, log, loop, bus, `start`, admin port, then the loop. SIGTERM or SIGINT stops it in
- * the order of wire.md: unready, `drain` (stop taking work), wait until `busy` says no more (at
- * most TELEVISIT_DRAIN_TIMEOUT), flush the bus, `stop`, exit 0. A second signal ends it at once.
+ * configuration, log, loop, bus, `start`, admin port, then the loop. SIGTERM or SIGINT stops it:
+ *   unready          /readyz says "draining" for TELEVISIT_DRAIN_DELAY, work still comes and is done
+ *   drain            no new work: the bus stops taking calls, `drain` the rest
+ *   wait             until `busy` and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT
+ *   close the bus    what is still pending ends with an error, so the state must live
+ *   `stop`           frees the state; exit 0
+ * A second signal ends the process at once.
  */
 #ifndef TV_SERVICE_H
 #define TV_SERVICE_H
@@ -15,7 +19,7 @@
 #include "err.h"
 #include "loop.h"
 
-/* Read for every service; the rows are tv_service_conf_rows in service.c. */
+/* Read for every service; the rows are in service.c. */
 struct tv_service_conf {
     const char *log_level;
     const char *admin_address;   /* TELEVISIT_ADMIN_ADDRESS */
@@ -60,7 +64,8 @@ struct tv_service {
                          struct tv_error *e);
     void (*drain)(void *state);  /* may be NULL */
     bool (*busy)(void *state);   /* may be NULL */
-    void (*stop)(void *state);   /* frees the state; the loop still exists */
+    /* Frees the state. The loop still exists; the bus does not, and took its subscriptions along. */
+    void (*stop)(void *state);
 };
 
 extern const char tv_version[]; /* from the Makefile */
