@@ -1,8 +1,13 @@
-# Tests. Each tests/unit/<room>/test_*.c is a program (cmocka); <room> is lib or a service.
+# Tests. Each tests/unit/<room>/test_*.c is a program (cmocka); <room> is lib or a service. Programs
+# of tests/integration/ run our binaries against a real PostgreSQL and NATS, those of tests/e2e/ a
+# whole stack with LiveKit and Chromium. tools/run_tests.py runs them and counts.
 
 SERVICE ?=
 UNIT_SRC := $(sort $(wildcard tests/unit/$(if $(SERVICE),$(SERVICE),*)/test_*.c))
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+TOOL_TESTS := $(sort $(wildcard tests/tools/test_*.py))
+INTEGRATION_TESTS := $(sort $(wildcard tests/integration/test_*.py))
+E2E_TESTS := $(sort $(wildcard tests/e2e/*.test.mjs))
 HARNESS_SRC := $(sort $(wildcard tests/harness/*.c))
 HARNESS_OBJ := $(HARNESS_SRC:%.c=$(B)/%.o)
 $(B)/libharness.a: $(HARNESS_OBJ)
@@ -15,5 +20,28 @@ $$(B)/tests/unit/$(1)/%: $$(B)/tests/unit/$(1)/%.o $$(B)/libharness.a \
 endef
 $(foreach room,lib $(SERVICES),$(eval $(call unit_rules,$(room))))
 
-.PHONY: test-unit-bin
-test-unit-bin: $(UNIT_BIN)
+# The threads of the product meet in these; they run under ThreadSanitizer as well.
+TSAN_TESTS := test_loop test_bus test_rpc
+TSAN_BIN := $(foreach t,$(TSAN_TESTS),$(if $(wildcard tests/unit/lib/$(t).c),build/tsan/tests/unit/lib/$(t)))
+
+RUN_TESTS := $(PYTHON) tools/run_tests.py
+export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
+export LSAN_OPTIONS := suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
+export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
+
+.PHONY: test-bin
+test-bin: $(UNIT_BIN) $(BINARIES)
+
+.PHONY: test-unit
+test-unit: deps ## unit tests under ASan and UBSan, with a local NATS (SERVICE=tokens: one room)
+	@$(MAKE) --no-print-directory VARIANT=asan SERVICE=$(SERVICE) test-bin
+	@$(RUN_TESTS) $(UNIT_SRC:%.c=build/asan/%)
+
+.PHONY: test
+test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
+	@$(MAKE) --no-print-directory VARIANT=asan test-bin
+	@$(MAKE) --no-print-directory VARIANT=tsan $(TSAN_BIN)
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@$(RUN_TESTS) --alone 'integration|e2e' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
+	    $(TSAN_BIN) $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""Runs test programs side by side and closes with the plain line `N passed, N failed`.
+
+A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
+file. Programs whose path matches --alone run one after the other when the rest is done (they load
+the machine, or need it quiet). Each writes to a log of its own; the output of those that failed is
+shown. A program that runs no test, hangs or dies counts as failed.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+
+class Result:
+    def __init__(self, program, passed, failed, seconds, output):
+        self.program, self.passed, self.failed = program, passed, failed
+        self.seconds, self.output = seconds, output
+
+
+def command_and_environment(program):
+    environment = dict(os.environ)
+    if program.endswith(".py"):
+        return [sys.executable, "-B", "-m", "unittest", "-v", program], environment
+    if program.endswith(".mjs"):
+        return ["node", "--test", "--test-reporter=tap", program], environment
+    environment["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
+    return [program], environment
+
+
+def count(program, output):
+    """(passed, failed) as the framework's own lines tell."""
+    if program.endswith(".py"):
+        ran = re.search(r"^Ran (\d+) tests? in", output, re.M)
+        bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", output))
+        skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", output))
+        total = int(ran.group(1)) if ran else 0
+        return max(total - bad - skipped, 0), bad
+    passed = len(re.findall(r"^ok \d+", output, re.M))
+    return passed, len(re.findall(r"^not ok \d+", output, re.M))
+
+
+def run(program, logs, timeout):
+    arguments, environment = command_and_environment(program)
+    log = logs / (re.sub(r"[^A-Za-z0-9]+", "_", program).strip("_") + ".log")
+    started = time.monotonic()
+    with log.open("wb") as out:
+        child = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT,
+                                 stdin=subprocess.DEVNULL, env=environment,
+                                 start_new_session=True)
+        try:
+            status = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            status = child.wait()
+            out.write(f"\nstopped: still running after {timeout} s\n".encode())
+    output = log.read_text(errors="replace")
+    passed, failed = count(program, output)
+    if failed == 0 and (status != 0 or passed == 0):
+        failed = 1  # died, hung, leaked, or ran nothing
+        output += f"\nexit status {status}, {passed} tests passed\n"
+    return Result(program, passed, failed, time.monotonic() - started, output)
+
+
+def show(result):
+    mark = "ok  " if result.failed == 0 else "FAIL"
+    print(f"{mark} {result.program}: {result.passed} passed, {result.failed} failed "
+          f"({result.seconds:.1f} s)", flush=True)
+    if result.failed:
+        lines = result.output.splitlines()
+        print("\n".join("    " + line for line in lines[-120:]), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--logs", default="build/test-logs", help="folder of the logs")
+    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
+    parser.add_argument("--timeout", type=int, default=300, help="seconds for one program")
+    parser.add_argument("--alone", default="$^", help="pattern of programs to run by themselves")
+    parser.add_argument("programs", nargs="+")
+    options = parser.parse_args()
+    logs = pathlib.Path(options.logs)
+    logs.mkdir(parents=True, exist_ok=True)
+
+    alone = [p for p in options.programs if re.search(options.alone, p)]
+    together = [p for p in options.programs if p not in alone]
+    results = []
+    for group, jobs in ((together, options.jobs), (alone, 1)):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            waiting = [pool.submit(run, p, logs, options.timeout) for p in group]
+            for done in concurrent.futures.as_completed(waiting):
+                results.append(done.result())
+                show(results[-1])
+
+    passed = sum(r.passed for r in results)
+    failed = sum(r.failed for r in results)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
