@@ -19,16 +19,19 @@ token AS MATERIALIZED (
     FOR NO KEY UPDATE OF t
 ),
 judged AS MATERIALIZED (
-    SELECT shown.*, clock.now, CASE
+    SELECT shown.*, clock.now, token.used_at IS NULL AS first_use, CASE
         WHEN shown.ended_at IS NOT NULL OR shown.session_expires_at <= clock.now THEN 'expired'
         WHEN token.used_at < clock.now - make_interval(secs => :grace_s::integer) THEN 'reused'
         WHEN token.used_at IS NULL AND token.expires_at <= clock.now THEN 'expired'
         ELSE 'renewed' END AS outcome
     FROM shown CROSS JOIN token CROSS JOIN clock
 ),
+-- With the token its siblings are used up: other successors of one doubled request.
 used AS (
-    UPDATE tv.session_token t SET used_at = coalesce(t.used_at, j.now)
-    FROM judged j WHERE t.sha256 = :token_sha256 AND j.outcome = 'renewed'
+    UPDATE tv.session_token t SET used_at = j.now
+    FROM judged j
+    WHERE (t.clinic_id, t.session_id) = (j.clinic_id, j.id) AND t.used_at IS NULL
+        AND j.first_use AND j.outcome = 'renewed'
 ),
 ended AS (
     UPDATE tv.session s SET ended_at = j.now, end_reason = 'reused'
