@@ -20,6 +20,10 @@ void tv_sha256(struct tv_str data, unsigned char out[static TV_SHA256_BYTES]);
 /* SipHash-2-4 with a random key of this process: for tables keyed by other people's text. */
 uint64_t tv_hash(struct tv_str data);
 
+/* HMAC-SHA-256 (RFC 2104) with a key of any length, for JSON Web Tokens. */
+void tv_hmac_sha256(struct tv_str key, struct tv_str data,
+                    unsigned char out[static TV_SHA256_BYTES]);
+
 /* HMAC-SHA512-256 (libsodium crypto_auth). */
 #define TV_SEAL_KEY_BYTES 32
 #define TV_SEAL_BYTES 32
