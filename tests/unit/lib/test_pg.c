@@ -566,18 +566,25 @@ static bool naps_run(void *ctx) {
     return ok;
 }
 
+static bool at_once(void *ctx) { return true; }
+
+/* Sends what was submitted and waits until the server sleeps in `n` statements. */
+static void wait_for_naps(int n) {
+    assert_true(tv_loop_run_until(loop, at_once, NULL, WAIT_US));
+    assert_true(test_until(naps_run, &n, WAIT_US / TV_US_PER_MS));
+}
+
 /* One connection sleeps in a reader with a writer behind it, the other in a writer; two wait. */
 static void test_server_is_killed(void **state) {
     open_pool(2, 2);
     struct answer a[6];
-    SUBMIT(&nap, "0.5", &a[0]);
+    SUBMIT(&nap, "1", &a[0]);
     SUBMIT(&nap_and_put, "5", &a[1]);
     SUBMIT(&put, "1", &a[2]);
     SUBMIT(&echo, "read", &a[3]);
     SUBMIT(&put, "2", &a[4]);
     SUBMIT(&echo, "waited", &a[5]);
-    int both = 2;
-    assert_true(tv_loop_run_until(loop, naps_run, &both, WAIT_US));
+    wait_for_naps(2);
     test_postgres_kill(&postgres);
     assert_true(tv_loop_run_until(loop, is_down, NULL, WAIT_US));
     wait_for(&a[1], 2);
@@ -642,8 +649,7 @@ static void test_free_with_work_pending(void **state) {
     SUBMIT(&put, "1", &a[1]);
     SUBMIT(&put, "2", &a[2]);
     SUBMIT(&echo, "x", &a[3]);
-    int one = 1;
-    assert_true(tv_loop_run_until(loop, naps_run, &one, WAIT_US));
+    wait_for_naps(1);
     tv_pg_free(pg);
     pg = NULL;
     static const enum tv_err expected[] = {TV_ERR_UNAVAILABLE, TV_ERR_UNKNOWN_OUTCOME,
