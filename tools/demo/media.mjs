@@ -97,6 +97,10 @@ export class Participant {
       // Chromium's own sandbox refuses to run as root.
       chromiumSandbox: process.getuid?.() !== 0,
       args: FLAGS,
+      // The program that opened it decides when it ends.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
     });
     try {
       const page = await browser.newPage();

@@ -29,12 +29,12 @@ def _up(options) -> int:
         environment.setdefault(part, {})[name] = value
     stack = Stack(options.dir, {"ports": options.ports, "variant": options.variant,
                                 "environment": environment})
+    names = [parts.find(name).name for name in options.part or parts.ALL]
     run.end_like_ctrl_c()
     begin = time.monotonic()
     if options.build:
         build.ensure(stack)
     stack.create()
-    names = options.part or list(parts.ALL)
     already = set(names) <= set(run.running(stack))
     try:
         with stack.lock():

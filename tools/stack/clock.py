@@ -1,8 +1,8 @@
 """The clock that all services go by is tv.tv_now() in the database, and a test may move it.
 
 It is moved by replacing the function, so no service knows of it and none has a hook for it. The
-replacement lives in this database only; the migrations never make it, and `reset` restores the
-function as the migrations made it.
+replacement lives in this database only; the migrations never make it, and `reset` brings back the
+function of the migrations.
 """
 
 import re
@@ -39,20 +39,20 @@ def command(stack: Stack, shift: str | None) -> dict:
 
 
 def _set(stack: Stack, offset: str) -> None:
-    """The offset is reckoned once, so the moved clock runs on as evenly as the true one. What the
-    function is besides its body (language, volatility, owner) stays as it was."""
+    """The offset is reckoned once, so the moved clock runs on as evenly as the true one. In
+    seconds: a day of an interval may have 23 or 25 hours. What the function is besides its body
+    stays as the migrations made it, above all that the planner can inline it."""
     run.ask_sql(stack, f"""
         DO $move$
         DECLARE
-            shift interval := {offset};
-            kind record;
+            seconds numeric := extract(epoch FROM {offset});
+            made text := pg_get_functiondef('tv.tv_now()'::regprocedure);
+            body text := 'SELECT clock_timestamp()';
         BEGIN
-            SELECT l.lanname, p.provolatile INTO STRICT kind
-            FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-            WHERE p.oid = 'tv.tv_now()'::regprocedure;
-            EXECUTE format(
-                'CREATE OR REPLACE FUNCTION tv.tv_now() RETURNS timestamptz LANGUAGE sql %s AS %L',
-                CASE kind.provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END,
-                format('SELECT clock_timestamp() + interval %L', shift));
+            IF seconds <> 0 THEN
+                body := body || format(' + interval %L', seconds || ' seconds');
+            END IF;
+            made := regexp_replace(made, 'AS \\$function\\$.*', format('AS %L', body));
+            EXECUTE made;
         END
         $move$""")

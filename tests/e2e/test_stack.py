@@ -1,0 +1,281 @@
+"""The stack itself: parts start, are watched, die and end as tools/stack promises.
+
+Each test has a stack of its own on free ports. Without our services, so that these tests tell of the
+stack alone: PostgreSQL, NATS and LiveKit are parts like any other.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STACKCTL = str(ROOT / "tools" / "stackctl")
+STORES = ("postgres", "nats", "livekit")
+WAIT_S = 60
+
+
+class StackTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="televisit-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.addCleanup(self.ctl, "reset")
+
+    def ctl(self, *words, status=None, environment=None):
+        """Runs stackctl; gives what it wrote, and fails unless it ends with `status`."""
+        done = subprocess.run([STACKCTL, "--dir", str(self.dir), *words], text=True,
+                              capture_output=True, check=False, timeout=WAIT_S,
+                              env=os.environ | (environment or {}))
+        if status is not None:
+            self.assertEqual(status, done.returncode, done.stdout + done.stderr)
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    def up(self, *parts, **more):
+        return self.ctl("up", "--detach", "--ports", "free", "--no-seed", *parts, status=0, **more)
+
+    def parts(self):
+        return json.loads(self.ctl("info", status=0))["parts"]
+
+    def wait(self, what, condition):
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            if time.monotonic() > deadline:
+                self.fail(f"not within {WAIT_S} s: {what}")
+            time.sleep(0.05)
+
+    def foreground(self, *parts):
+        """`stack up` as a person runs it, up to the point where the logs follow."""
+        log = open(self.dir.with_suffix(".out"), "w+b")
+        self.addCleanup(os.unlink, log.name)
+        self.addCleanup(log.close)
+        program = subprocess.Popen([STACKCTL, "--dir", str(self.dir), "up", "--ports", "free",
+                                    "--no-seed", *parts], stdout=log, stderr=log)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+
+        def text():
+            return Path(log.name).read_text()
+
+        self.wait("the logs follow", lambda: "the logs follow" in text() or program.poll())
+        self.assertIsNone(program.poll(), text())
+        return program, text
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Lifecycle(StackTest):
+    def test_up_down_up(self):
+        self.up(*STORES)
+        first = self.parts()
+        self.assertEqual(["ready"] * 3, [first[name]["state"] for name in STORES])
+        self.assertIn("ended: livekit, nats, postgres", self.ctl("down", status=0))
+        for name in STORES:
+            self.assertFalse(is_alive(first[name]["pid"]), name)
+        self.assertIn("nothing was running", self.ctl("down", status=0))
+
+        ports = (self.dir / "ports.json").read_text()
+        secret = (self.dir / "secrets" / "livekit-secret").read_text()
+        begin = time.monotonic()
+        self.up(*STORES)
+        self.assertLess(time.monotonic() - begin, 5, "a second start is quick")
+        self.assertEqual(ports, (self.dir / "ports.json").read_text())
+        self.assertEqual(secret, (self.dir / "secrets" / "livekit-secret").read_text())
+
+    def test_up_twice_leaves_what_runs(self):
+        self.up("nats")
+        pid = self.parts()["nats"]["pid"]
+        self.assertIn("up already", self.up("nats"))
+        self.assertEqual(pid, self.parts()["nats"]["pid"])
+        self.up("nats", "livekit")
+        self.assertEqual(pid, self.parts()["nats"]["pid"])
+
+    def test_two_stacks_at_once(self):
+        other = Path(tempfile.mkdtemp(prefix="televisit-"))
+        self.addCleanup(shutil.rmtree, other, ignore_errors=True)
+        self.addCleanup(self.ctl, "reset", "--dir", str(other))
+        self.up("nats", "postgres")
+        self.ctl("up", "--dir", str(other), "--detach", "--ports", "free", "nats", "postgres",
+                 status=0)
+        self.assertEqual("ready", self.parts()["nats"]["state"])
+        self.ctl("reset", "--dir", str(other), status=0)
+        self.assertFalse(other.exists())
+        self.assertEqual("ready", self.parts()["postgres"]["state"])
+
+    def test_reset_clears_only_a_stack(self):
+        (self.dir / "mine").write_text("keep")
+        self.assertIn("there is no stack", self.ctl("reset", status=0))
+        self.assertTrue((self.dir / "mine").exists())
+
+    def test_secrets_are_private(self):
+        self.up(*STORES)
+        self.assertEqual(0o700, (self.dir / "secrets").stat().st_mode & 0o777)
+        secrets = list((self.dir / "secrets").iterdir())
+        self.assertGreater(len(secrets), 3)
+        told = self.ctl("info", status=0)
+        password = (self.dir / "secrets" / "demo-password").read_text().strip()
+        for path in secrets + [self.dir / "nats-users.conf", self.dir / "livekit.yaml"]:
+            self.assertEqual(0o600, path.stat().st_mode & 0o777, path)
+        for path in secrets:
+            if path.name not in ("livekit-key", "demo-password"):
+                self.assertNotIn(path.read_text().strip(), told, path)
+        self.assertIn(password, told)  # people need it, and it opens loopback only
+
+
+class Isolation(StackTest):
+    def test_only_loopback_listens(self):
+        self.up(*STORES)
+        pids = {str(self.parts()[name]["pid"]) for name in STORES}
+        inodes = set()
+        for pid in pids:
+            for fd in Path(f"/proc/{pid}/fd").iterdir():
+                inodes.add(os.readlink(fd).partition("[")[2].rstrip("]"))
+        seen = []
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            for row in Path("/proc/net", table).read_text().splitlines()[1:]:
+                field = row.split()
+                remote_is_none = field[2].rsplit(":", 1)[1] == "0000"
+                if field[9] in inodes and remote_is_none:
+                    seen.append((table, field[1]))
+        self.assertGreaterEqual(len(seen), 5)
+        for table, address in seen:
+            self.assertTrue(address.startswith("0100007F:"), f"{table} {address}")
+
+    def test_database_and_nats_ask_for_passwords(self):
+        self.up("postgres", "nats")
+        info = json.loads(self.ctl("info", status=0))
+        url = Path(info["databaseUrlFile"]).read_text().strip()
+        right = subprocess.run(["psql", "-XAtc", "SHOW fsync", url], text=True,
+                               capture_output=True, check=False)
+        self.assertEqual("on\n", right.stdout, right.stderr)
+        scheme, _, rest = url.partition("://")
+        user, _, place = rest.partition("@")
+        wrong = f"{scheme}://{user.partition(':')[0]}:wrong@{place}"
+        refused = subprocess.run(["psql", "-XAtc", "SELECT 1", wrong], text=True,
+                                 capture_output=True, check=False)
+        self.assertIn("password authentication failed", refused.stderr)
+
+        host, _, port = info["natsUrl"].removeprefix("nats://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as nats:
+            nats.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
+            answer = b""
+            while b"\r\n-ERR" not in answer and (more := nats.recv(4096)):
+                answer += more
+        self.assertIn(b"Authorization Violation", answer)
+
+
+class Faults(StackTest):
+    def test_a_killed_part_starts_again(self):
+        self.up("postgres", "nats")
+        for name in ("postgres", "nats"):
+            before = self.parts()[name]["pid"]
+            self.ctl("kill", name, "-9", status=0)
+            self.assertFalse(is_alive(before))
+            self.assertEqual("down", self.parts()[name]["state"])
+            self.ctl("start", name, status=0)
+            self.assertEqual("ready", self.parts()[name]["state"])
+
+    def test_a_stopped_part_can_be_ended(self):
+        self.up("nats")
+        pid = self.parts()["nats"]["pid"]
+        self.ctl("kill", "nats", "STOP", status=0)
+        self.assertEqual("not ready", self.parts()["nats"]["state"])
+        self.ctl("stop", "nats", status=0)
+        self.assertFalse(is_alive(pid))
+
+    def test_a_fallen_part_is_told(self):
+        self.up("nats")
+        os.kill(self.parts()["nats"]["pid"], signal.SIGKILL)
+        self.wait("it is gone", lambda: self.parts()["nats"]["state"] == "fallen")
+        self.ctl("status", status=1)
+
+    def test_a_taken_port_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            told = self.ctl("up", "--detach", "livekit", status=1,
+                            environment={"LIVEKIT_PORT": str(port)})
+        self.assertEqual(1, told.count("\n"), told)
+        self.assertIn(f"port {port} (livekit) is taken by python3 (pid {os.getpid()})", told)
+        self.assertIn("LIVEKIT_PORT=", told)
+
+    def test_a_port_of_our_own_choice_is_chosen_again(self):
+        self.up("nats")
+        self.ctl("down", status=0)
+        port = json.loads((self.dir / "ports.json").read_text())["nats"]
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            self.up("nats")
+            self.assertNotEqual(port, json.loads((self.dir / "ports.json").read_text())["nats"])
+
+    def test_wrong_words(self):
+        for words, told in (
+                (("up", "--detach", "nonsense"), "there is no part 'nonsense'"),
+                (("up", "--detach", "nats-2"), "there is no part 'nats-2'"),
+                (("up", "--detach", "notifier-0"), "there is no part 'notifier-0'"),
+                (("status",), "there is no stack"),
+                (("start", "nats"), "there is no stack")):
+            with self.subTest(words=words):
+                self.assertIn(told, self.ctl(*words, status=1))
+
+    def test_a_bad_port(self):
+        told = self.ctl("up", "--detach", "nats", status=1, environment={"NATS_PORT": "80x"})
+        self.assertIn("NATS_PORT is a port from 1 to 65535, not '80x'", told)
+
+
+class Foreground(StackTest):
+    def test_ctrl_c_ends_everything(self):
+        program, text = self.foreground(*STORES)
+        pids = [self.parts()[name]["pid"] for name in STORES]
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(0, program.wait(WAIT_S), text())
+        self.assertEqual([], [pid for pid in pids if is_alive(pid)])
+
+    def test_a_death_is_told_and_ends_the_stack(self):
+        program, text = self.foreground("nats", "livekit")
+        parts = self.parts()
+        os.kill(parts["nats"]["pid"], signal.SIGKILL)
+        self.assertEqual(1, program.wait(WAIT_S))
+        self.assertIn("nats was ended by SIGKILL", text())
+        self.assertFalse(is_alive(parts["livekit"]["pid"]))
+
+    def test_a_death_on_purpose_is_no_news(self):
+        program, text = self.foreground("nats", "livekit")
+        self.ctl("kill", "nats", status=0)
+        self.ctl("start", "nats", status=0)
+        restarted = self.parts()["nats"]["pid"]
+        self.assertIsNone(program.poll(), text())
+        program.send_signal(signal.SIGTERM)
+        self.assertEqual(0, program.wait(WAIT_S), text())
+        self.assertFalse(is_alive(restarted))
+
+    def test_nothing_outlives_a_killed_stack(self):
+        program, _ = self.foreground(*STORES)
+        pids = [self.parts()[name]["pid"] for name in STORES]
+        program.kill()
+        program.wait()
+        self.wait("all parts are gone", lambda: not any(is_alive(pid) for pid in pids))
+
+    def test_the_logs_of_all_parts_follow(self):
+        program, text = self.foreground("nats", "livekit")
+        self.ctl("kill", "nats", status=0)
+        self.ctl("start", "nats", status=0)
+        self.wait("a line of NATS", lambda: "nats         | " in text())
+        self.assertIsNone(program.poll())
+
+
+if __name__ == "__main__":
+    unittest.main()

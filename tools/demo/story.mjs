@@ -1,0 +1,340 @@
+// @ts-check
+// The story of one visit, from the booking to the end of its window, with everything that may and
+// everything that must not happen on the way.
+
+import { randomUUID } from 'node:crypto';
+
+import { Person } from './api.mjs';
+import { Participant, mediaFlows, servePage } from './media.mjs';
+import { Timeline, expect, expectThat } from './timeline.mjs';
+import { until } from './until.mjs';
+
+/** @typedef {import('./stack.mjs').Stack} Stack */
+/** @typedef {import('./api.mjs').Answer} Answer */
+/** @typedef {{ notifiers: number, killNotifier: boolean }} Options */
+
+const MINUTE_MS = 60_000;
+/** So long before the call opens is the clock set: time for the notifiers to see the due row. */
+const HEAD_START_MS = 2000;
+const LATENESS_MAX_MS = 1000;
+const LATENESS_MAX_AFTER_CRASH_MS = 5000;
+/** Everything that a token for a room may claim. */
+const CLAIMS = ['exp', 'iat', 'iss', 'jti', 'nbf', 'sub', 'video'];
+const GRANTS = ['canPublish', 'canPublishData', 'canPublishSources', 'canSubscribe', 'room',
+  'roomJoin'];
+const TOKEN_LIFE_MAX_S = 600;
+const CLOCK_SKEW_S = 60;
+
+/**
+ * Tells the story against a stack that is up. Cleans up behind itself, also when a step fails.
+ * @param {Stack} stack
+ * @param {Options} options
+ * @param {AbortSignal} signal breaks it off
+ */
+export async function tell(stack, options, signal) {
+  const story = new Story(stack, await stack.info(), options, signal);
+  try {
+    await story.logIn();
+    await story.book();
+    await story.confirm();
+    await story.open();
+    await story.refuseStrangers();
+    await story.meet();
+    await story.countNotices();
+    await story.close();
+  } finally {
+    await story.cleanUp();
+  }
+  return story.timeline.summary;
+}
+
+class Story {
+  appointment = '';
+  etag = '';
+  /** @type {Date} */ opensAt = new Date(0);
+  /** @type {Date} */ closesAt = new Date(0);
+  /** How far the clinic's clock is ahead of the true one. */
+  offsetMs = 0;
+  /** @type {Array<() => Promise<unknown> | void>} */ #undo = [];
+
+  /**
+   * @param {Stack} stack
+   * @param {any} info
+   * @param {Options} options
+   * @param {AbortSignal} signal
+   */
+  constructor(stack, info, options, signal) {
+    this.timeline = new Timeline(signal);
+    this.stack = stack;
+    this.options = options;
+    this.gateway = info.parts.gateway.url;
+    const { clinic, password, people } = info.demo;
+    const of = (/** @type {string} */ role, /** @type {number} */ index) => new Person(
+      this.gateway, { clinic, password,
+        email: people.filter((/** @type {any} */ p) => p.role === role)[index].email });
+    this.doctor = of('DOCTOR', 1);
+    this.patient = of('PATIENT', 2);
+    this.stranger = of('PATIENT', 0);
+    this.staff = of('STAFF', 0);
+    this.everybody = [this.doctor, this.patient, this.stranger, this.staff];
+    this.both = [this.doctor, this.patient];
+  }
+
+  async logIn() {
+    await this.timeline.step('doctor, patient, another patient and staff log in', async (told) => {
+      for (const person of this.everybody) {
+        const answer = await person.logIn();
+        expect('status', 201, answer.status);
+      }
+      told(this.everybody.map((p) => p.self.displayName).join(', '));
+    });
+    await this.timeline.step('a wrong password is refused', async () => {
+      const wrong = new Person(this.gateway,
+        { ...this.patient.credentials, password: randomUUID() });
+      refused(await wrong.logIn(), 401, 'bad-credentials');
+    });
+    await this.timeline.step('without a session nothing is shown', async () => {
+      const nobody = new Person(this.gateway, this.patient.credentials);
+      expect('status', 401, (await nobody.ask('GET', '/v1/appointments')).status);
+    });
+    [this.doctorStream, this.patientStream] = await this.timeline.step(
+      'both listen to their notices', async () => {
+        const streams = await Promise.all(this.both.map((p) => p.listen()));
+        this.#undo.push(() => streams.forEach((s) => s.close()));
+        return streams;
+      });
+    this.streams = [this.doctorStream, this.patientStream];
+  }
+
+  async book() {
+    const { now, offsetMs } = await this.stack.clock();
+    const slot = await this.timeline.step('the patient lists free slots', async (told) => {
+      const answer = await this.patient.ask('GET', `/v1/doctors/${this.doctor.self.id}/slots`);
+      expect('status', 200, answer.status);
+      // Its window must still be shut.
+      const free = answer.body.slots.filter((/** @type {any} */ s) =>
+        Date.parse(s.startsAt) > Date.parse(now) + 40 * MINUTE_MS);
+      expectThat('free slots', free.length > 0, 'at least one', free.length);
+      told(`${free.length} of ${this.doctor.self.displayName}, the first at ${free[0].startsAt}`);
+      return free[0];
+    });
+    this.offsetMs = offsetMs;
+    await this.timeline.step('the patient books the first', async (told) => {
+      const request = { doctorId: this.doctor.self.id, startsAt: slot.startsAt, reason: 'demo' };
+      const key = { 'Idempotency-Key': randomUUID() };
+      const booked = await this.patient.ask('POST', '/v1/appointments', request, key);
+      expect('status', 201, booked.status);
+      expect('status of the appointment', 'REQUESTED', booked.body.status);
+      const again = await this.patient.ask('POST', '/v1/appointments', request, key);
+      expect('the same key gives the same appointment', booked.body.id, again.body.id);
+      this.appointment = booked.body.id;
+      this.etag = booked.etag;
+      this.opensAt = new Date(booked.body.join.opensAt);
+      this.closesAt = new Date(booked.body.join.closesAt);
+      expect('minutes from opening to start', 30,
+        (Date.parse(slot.startsAt) - this.opensAt.getTime()) / MINUTE_MS);
+      told(this.appointment);
+    });
+    await this.timeline.step('the same slot a second time is refused', async () => {
+      refused(await this.stranger.ask('POST', '/v1/appointments',
+        { doctorId: this.doctor.self.id, startsAt: slot.startsAt },
+        { 'Idempotency-Key': randomUUID() }), 409, 'slot-taken');
+    });
+    await this.timeline.step('the doctor is told of the request', async () => {
+      await this.streams?.[0].waitFor('appointment.requested', this.appointment, 5000);
+    });
+    await this.timeline.step('nobody may join what is not confirmed', async () => {
+      refused(await this.patient.join(this.appointment, 'PATIENT'), 409, 'not-confirmed');
+    });
+  }
+
+  async confirm() {
+    const path = `/v1/appointments/${this.appointment}/confirm`;
+    await this.timeline.step('confirming needs the version that was seen', async () => {
+      expect('status without If-Match', 428, (await this.doctor.ask('POST', path, {})).status);
+      expect('status with another', 412,
+        (await this.doctor.ask('POST', path, {}, { 'If-Match': '"99"' })).status);
+      expect('status for the patient', 403,
+        (await this.patient.ask('POST', path, {}, { 'If-Match': this.etag })).status);
+    });
+    await this.timeline.step('the doctor confirms, the patient is told', async (told) => {
+      const seen = await this.doctor.ask('GET', `/v1/appointments/${this.appointment}`);
+      const answer = await this.doctor.ask('POST', path, {}, { 'If-Match': seen.etag });
+      expect('status', 200, answer.status);
+      expect('status of the appointment', 'CONFIRMED', answer.body.status);
+      await this.streams?.[1].waitFor('appointment.confirmed', this.appointment, 5000);
+      told(`version ${answer.body.version}`);
+    });
+    await this.timeline.step('it is too early to join', async (told) => {
+      const answer = await this.patient.join(this.appointment, 'PATIENT');
+      refused(answer, 403, 'too-early');
+      expect('opensAt', this.opensAt.toISOString(), new Date(answer.body.opensAt).toISOString());
+      told(`opens at ${answer.body.opensAt}`);
+    });
+  }
+
+  /** The clock comes to the opening, and both are told of it. */
+  async open() {
+    await this.#moreNotifiers();
+    this.#undo.push(() => this.stack.clock('reset'));
+    await this.timeline.step('the clock goes to 2 s before the call opens', async (told) => {
+      const to = new Date(this.opensAt.getTime() - HEAD_START_MS).toISOString();
+      ({ offsetMs: this.offsetMs } = await this.stack.clock(to));
+      told(to);
+      refused(await this.patient.join(this.appointment, 'PATIENT'), 403, 'too-early');
+    });
+    const killed = this.options.killNotifier ? this.#killNotifier() : Promise.resolve();
+    await this.timeline.step('both are told that the call is open', async (told) => {
+      const limit = this.options.killNotifier ? LATENESS_MAX_AFTER_CRASH_MS : LATENESS_MAX_MS;
+      const notices = await Promise.all((this.streams ?? []).map((stream) =>
+        stream.waitFor('call.available', this.appointment, HEAD_START_MS + limit + 5000)));
+      const late = notices.map((notice) =>
+        notice.receivedAt + this.offsetMs - this.opensAt.getTime());
+      told(`${late[0]} ms (doctor) and ${late[1]} ms (patient) after the opening`);
+      expectThat('lateness in ms', late.every((ms) => ms >= 0 && ms <= limit),
+        `0 to ${limit}`, late);
+    });
+    await killed;
+  }
+
+  async #moreNotifiers() {
+    for (let n = 2; n <= this.options.notifiers; n += 1) {
+      await this.timeline.step(`one more notifier starts`, async (told) => {
+        await this.stack.ctl('start', `notifier-${n}`);
+        this.#undo.push(() => this.stack.ctl('stop', `notifier-${n}`));
+        told(`notifier-${n}`);
+      });
+    }
+  }
+
+  #killNotifier() {
+    const at = (this.opensAt.getTime() - this.offsetMs) / 1000;
+    this.#undo.push(() => this.stack.ctl('start', 'notifier'));
+    return this.timeline.step('a notifier is killed at that instant', async (told) => {
+      await this.stack.ctl('kill', 'notifier', '-9', '--at', String(at));
+      told('kill -9');
+    });
+  }
+
+  async refuseStrangers() {
+    await this.timeline.step('for another patient the visit does not exist', async () => {
+      refused(await this.stranger.join(this.appointment, 'PATIENT'), 404, 'not-found');
+      const read = await this.stranger.ask('GET', `/v1/appointments/${this.appointment}`);
+      refused(read, 404, 'not-found');
+      const unknown = await this.stranger.ask('GET', `/v1/appointments/${randomUUID()}`);
+      expect('an unknown id answers alike', unknown.body.detail, read.body.detail);
+    });
+    await this.timeline.step('the patient may not join as a doctor', async () => {
+      refused(await this.patient.join(this.appointment, 'DOCTOR'), 403, 'wrong-participant-type');
+    });
+  }
+
+  /** Both join, and each sees and hears the other. */
+  async meet() {
+    const tickets = await this.timeline.step('both may join', async (told) => {
+      const begin = performance.now();
+      const answers = await Promise.all([
+        this.doctor.join(this.appointment, 'DOCTOR'),
+        this.patient.join(this.appointment, 'PATIENT')]);
+      const tookMs = performance.now() - begin;
+      for (const answer of answers) {
+        expect('status', 200, answer.status);
+        expect('room', `room_${this.appointment}`, answer.body.room);
+        this.#checkToken(answer.body);
+      }
+      told(`${tookMs.toFixed(0)} ms for both, ${answers[0].body.encryptionKey
+        ? 'media encrypted between them' : 'no end-to-end encryption'}`);
+      return answers.map((answer) => answer.body);
+    });
+    const page = await servePage();
+    this.#undo.push(() => page.close());
+    const participants = await this.timeline.step('two browsers enter the room', async (told) => {
+      const opened = await Promise.all(tickets.map(() => Participant.open(page.url)));
+      this.#undo.push(() => Promise.all(opened.map((p) => p.close())));
+      const entered = await Promise.all(opened.map((p, n) => p.join(tickets[n])));
+      told(entered.map((e) => `${e.tookMs} ms`).join(' and '));
+      return opened;
+    });
+    await this.timeline.step('each sees and hears the other', async (told) => {
+      const grown = await Promise.all(participants.map((p) => mediaFlows(p)));
+      for (const [n, who] of ['doctor', 'patient'].entries()) {
+        const { frames, audioBytes, energy, width } = grown[n];
+        told(`${who}: ${frames} frames of width ${width}, ${audioBytes} bytes of sound, `
+          + `energy ${energy.toFixed(3)}`);
+      }
+      for (const [n, participant] of participants.entries()) {
+        expect('the other one in the room', [tickets[1 - n].identity],
+          (await participant.sample()).others);
+      }
+    });
+  }
+
+  /** @param {any} ticket */
+  #checkToken(ticket) {
+    const claims = JSON.parse(Buffer.from(ticket.token.split('.')[1], 'base64url').toString());
+    const known = (/** @type {object} */ of, /** @type {string[]} */ allowed) =>
+      Object.keys(of).filter((name) => !allowed.includes(name));
+    expect('claims that a token must not have', [], known(claims, CLAIMS));
+    expect('grants that a token must not have', [], known(claims.video, GRANTS));
+    expect('room of the token', ticket.room, claims.video.room);
+    expect('identity of the token', ticket.identity, claims.sub);
+    expect('the token lets into a room', true, claims.video.roomJoin);
+    const now = Date.now() / 1000;
+    expectThat('seconds until the token ends', claims.exp > now
+      && claims.exp <= now + TOKEN_LIFE_MAX_S + 1, `up to ${TOKEN_LIFE_MAX_S}`, claims.exp - now);
+    expectThat('seconds since the token began', claims.nbf <= now
+      && claims.nbf >= now - CLOCK_SKEW_S - 1, `0 to ${CLOCK_SKEW_S}`, now - claims.nbf);
+    expectThat('the token ends before the call does',
+      claims.exp * 1000 + this.offsetMs <= this.closesAt.getTime() + 1000,
+      this.closesAt.toISOString(), new Date(claims.exp * 1000 + this.offsetMs).toISOString());
+  }
+
+  /** Nothing was told twice, in the streams as little as in the inboxes. */
+  async countNotices() {
+    await this.timeline.step('each was told exactly once', async (told) => {
+      for (const [n, person] of this.both.entries()) {
+        const stream = /** @type {import('./api.mjs').NoticeStream} */ (this.streams?.[n]);
+        const numbers = stream.notices.map((notice) => Number(notice.id));
+        const kept = (await person.inbox()).filter((entry) => entry.type === 'call.available'
+          && entry.appointmentId === this.appointment);
+        expect('notices in the inbox', 1, kept.length);
+        expect('notices in the stream', 1,
+          stream.about('call.available', this.appointment).length);
+        expect('the stream has the number of the inbox', String(kept[0].seq),
+          stream.about('call.available', this.appointment)[0].id);
+        expect('the numbers in the stream go up by one',
+          numbers.map((_, index) => numbers[0] + index), numbers);
+        told(`number ${kept[0].seq} of ${person.self.displayName}`);
+      }
+    });
+  }
+
+  async close() {
+    await this.timeline.step('after the window nobody comes in', async (told) => {
+      const to = new Date(this.closesAt.getTime() + 1000).toISOString();
+      ({ offsetMs: this.offsetMs } = await this.stack.clock(to));
+      const answer = await this.patient.join(this.appointment, 'PATIENT');
+      refused(answer, 410, 'too-late');
+      told(`closed at ${answer.body.closesAt}`);
+    });
+    await this.timeline.step('the clock is set back', async (told) => {
+      const { now, offsetMs } = await this.stack.clock('reset');
+      expect('offset of the clock in ms', 0, offsetMs);
+      told(now);
+      await until(async () => (await this.patient.join(this.appointment, 'PATIENT')).slug
+        === 'too-early', 5000, 'the visit is not ahead again');
+    });
+  }
+
+  async cleanUp() {
+    for (const undo of this.#undo.reverse()) {
+      await Promise.resolve(undo()).catch((fault) => console.error(`clean-up: ${fault.message}`));
+    }
+    this.#undo = [];
+  }
+}
+
+/** @param {Answer} answer @param {number} status @param {string} slug */
+function refused(answer, status, slug) {
+  expect('refusal', `${status} ${slug}`, `${answer.status} ${answer.slug}`);
+}
