@@ -112,7 +112,7 @@ if [[ ! -f $root/.televisit-root ]]; then
 fi
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
-    targets=(all test-unit-bin)
+    targets=(test-bin)
 fi
 unshare --mount --propagation private --pid --fork --kill-child \
     "${BASH_SOURCE[0]}" --inside "${targets[@]}" 9>&-

@@ -84,15 +84,17 @@ def project_files():
     return done.stdout.splitlines()
 
 
-def code_only(text):
-    """C without comments and the contents of strings; lines stay where they are."""
+def code_only(text, strings=False):
+    """C without comments and, unless `strings`, what is in strings; lines stay where they are."""
     def blank(m):
-        return '""' if m[0][0] == '"' else re.sub(r"[^\n]", " ", m[0])
+        if m[0][0] == '"':
+            return m[0] if strings else '""'
+        return re.sub(r"[^\n]", " ", m[0])
     return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S)
 
 
 def includes(text):
-    for i, line in enumerate(text.splitlines(), 1):
+    for i, line in enumerate(code_only(text, strings=True).splitlines(), 1):
         m = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', line)
         if m:
             yield i, m[2]
