@@ -22,12 +22,15 @@ logs: ## follow the logs of a stack that runs
 livekit: ## build the LiveKit server (once; `make up` does it when needed)
 	@tools/livekit.sh
 
+# npm ci checks each package against the hash in package-lock.json.
 $(DEMO_READY): tools/demo/package.json tools/demo/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: run make deps" >&2; exit 1; }
 	@cd tools/demo && npm ci --silent
 	@touch $@
-demo: $(DEMO_READY) ## the whole story with two browsers, against the running stack or one of its own
+.PHONY: node-modules
+node-modules: $(DEMO_READY)
+demo: $(DEMO_READY) ## the whole story with two browsers (DEMO="--notifiers 2 --kill-notifier")
 	@node tools/demo/demo.mjs $(DEMO)
-test-e2e: $(DEMO_READY) ## stack, media and story tests, each on a stack of its own
+test-e2e: node-modules ## the stack, media and the story, each test on a stack of its own
 	@$(PYTHON) -B -m unittest discover -s tests/e2e -p 'test_*.py'
 	@node --test tests/e2e/

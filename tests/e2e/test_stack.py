@@ -1,7 +1,7 @@
 """The stack itself: parts start, are watched, die and end as tools/stack promises.
 
-Each test has a stack of its own on free ports. Without our services, so that these tests tell of the
-stack alone: PostgreSQL, NATS and LiveKit are parts like any other.
+Each test has a stack of its own on free ports. Without our services, so that these tests tell of
+the stack alone: PostgreSQL, NATS and LiveKit are parts like any other.
 """
 
 import json

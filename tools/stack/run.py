@@ -23,9 +23,11 @@ def start(stack: Stack, names: Iterable[str], foreground: bool = False) -> None:
     """Starts the parts that do not run yet, stage by stage, and waits until each is ready."""
     wanted = sorted({name: parts.find(name) for name in names}.values(), key=lambda p: p.stage)
     for stage in sorted({part.stage for part in wanted}):
-        if stage > 0 and stack.processes.pid("postgres"):
-            migrate(stack)
-        _start_stage(stack, [part for part in wanted if part.stage == stage], foreground)
+        of_stage = [part for part in wanted if part.stage == stage]
+        starting = [part.name for part in of_stage if not stack.processes.pid(part.name)]
+        if "appointments" in starting and stack.processes.pid("postgres"):
+            _migrate(stack)
+        _start_stage(stack, of_stage, foreground)
 
 
 def _start_stage(stack: Stack, stage: list[Part], foreground: bool) -> None:
@@ -55,7 +57,7 @@ def _start_stage(stack: Stack, stage: list[Part], foreground: bool) -> None:
             time.sleep(POLL_S)
 
 
-def migrate(stack: Stack) -> None:
+def _migrate(stack: Stack) -> None:
     """Brings the schema up to date. Cheap when it is."""
     services.must_be_built(stack, "appointments")
     with open(stack.processes.log("migrate"), "ab") as log:
