@@ -26,8 +26,10 @@ mirror() {
 
 # Packages of these groups in tools/packages.txt; of alternatives the first, Debian 13 has it.
 packages() {
-    awk -v groups=" $* " '!/^#/ && NF && index(groups, " " $2 " ") {sub(/[|:].*/, "", $1); print $1}' \
-        "$source/tools/packages.txt"
+    awk -v groups=" $* " '!/^#/ && NF && index(groups, " " $2 " ") {
+        sub(/[|:].*/, "", $1)
+        print $1
+    }' "$source/tools/packages.txt"
 }
 
 make_root() {

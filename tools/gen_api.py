@@ -14,7 +14,10 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from api import model, nats, openapi, reader, reference, routes  # noqa: E402
+try:
+    from api import model, nats, openapi, reader, reference, routes
+except ModuleNotFoundError as missing:
+    sys.exit(f"gen_api: {missing}: install the package python3-protobuf, or run `make deps`")
 
 
 def main(argv):

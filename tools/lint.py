@@ -227,11 +227,15 @@ def rule_lockfiles(tree):
 def rule_docs(tree):
     """Targets that docs speak of exist, links lead somewhere."""
     makefiles = tree.matching(".mk") + ["Makefile"]
-    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", "\n".join(
-        tree.texts.get(p, "") for p in makefiles), re.M))
+    rules = re.findall(r"^([a-z][a-z0-9 -]*):", "\n".join(
+        tree.texts.get(p, "") for p in makefiles), re.M)
+    targets = {name for rule in rules for name in rule.split()}
     for path in tree.matching(".md"):
+        fenced = False
         for i, line in enumerate(tree.texts[path].splitlines(), 1):
-            for m in re.finditer(r"(?:`|^\s{4}|&& )make ([a-z][a-z0-9-]*)", line):
+            fenced ^= line.startswith("```")
+            start = r"^\s*(?:sudo )?|&& |`" if fenced else "`"
+            for m in re.finditer(rf"(?:{start})make ([a-z][a-z0-9-]*)", line):
                 if m[1] not in targets:
                     yield Fault("docs", path, i, f"there is no target {m[1]}")
             for m in re.finditer(r"\]\(([^)#\s]+)", line):

@@ -50,6 +50,7 @@ CASES = [
     ("form", "mk/a.mk", "a:\n\tb\n", []),
     ("lockfiles", "web/package-lock.json", '{"resolved": 1}', ["it names a registry"]),
     ("docs", "README.md", "Run `make lint`, see [it](Makefile) and [x](https://x.example/).\n", []),
+    ("docs", "README.md", "```\nmake tea # hot\nmake lint\n```\nmake do\n", ["no target tea"]),
     ("docs", "README.md", "Run `make tea`.\n", ["there is no target tea"]),
     ("docs", "docs/a.md", "[a](../nowhere.md)\n", ["../nowhere.md leads nowhere"]),
 ]
