@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/crypto.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 
@@ -169,6 +170,7 @@ static void prepare_process(void) {
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
+    tv_crypto_init();
     /* One loop needs one arena; each further thread's would keep memory of its own for good. */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);

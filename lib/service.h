@@ -2,12 +2,11 @@
  *
  * tv_service_run() does, in this order: options (--help, --version, --help-config, --check-config),
  * configuration, log, loop, bus, `start`, admin port, then the loop. SIGTERM or SIGINT stops it:
- *   unready          /readyz says "draining" for TELEVISIT_DRAIN_DELAY, work still comes and is done
- *   drain            no new work: the bus stops taking calls, `drain` the rest
- *   wait             until `busy` and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT
- *   close the bus    what is still pending ends with an error, so the state must live
- *   `stop`           frees the state; exit 0
- * A second signal ends the process at once.
+ *   unready          /readyz says "draining" for TELEVISIT_DRAIN_DELAY, work still comes and is
+ * done drain            no new work: the bus stops taking calls, `drain` the rest wait until `busy`
+ * and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT close the bus    what is still pending
+ * ends with an error, so the state must live `stop`           frees the state; exit 0 A second
+ * signal ends the process at once.
  */
 #ifndef TV_SERVICE_H
 #define TV_SERVICE_H
@@ -62,9 +61,10 @@ struct tv_service {
     enum tv_err (*start)(const struct tv_service_env *env, void **ret_state,
                          struct tv_need needs[TV_SERVICE_NEEDS_MAX], size_t *ret_need_count,
                          struct tv_error *e);
-    void (*drain)(void *state);  /* may be NULL */
-    bool (*busy)(void *state);   /* may be NULL */
-    /* Frees the state. The loop still exists; the bus does not, and took its subscriptions along. */
+    void (*drain)(void *state); /* may be NULL */
+    bool (*busy)(void *state);  /* may be NULL */
+    /* Frees the state. The loop still exists; the bus does not, and took its subscriptions along.
+     */
     void (*stop)(void *state);
 };
 

@@ -1,0 +1,258 @@
+/* due.c - see due.h. */
+#include "services/notifier/due.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/crypto.h"
+#include "lib/log.h"
+#include "lib/metrics.h"
+#include "lib/pb.h"
+#include "lib/rpc.h"
+#include "services/notifier/clock.h"
+#include "televisit/v1/due.pb-c.h"
+
+#define FIRE_LIMIT 500
+#define FIRE_DEADLINE_US (5 * TV_US_PER_S)
+#define SUBJECT_MAX 128
+#define YEAR_10000_US INT64_C(253402300800000000)
+
+struct tv_due {
+    struct tv_loop *loop;
+    struct tv_bus *bus;
+    struct tv_due_clock clock;
+    struct tv_timer *timer; /* of the clock's next_us */
+    struct tv_bus_subscription *hints;
+    struct tv_arena *arena; /* of the Fire in flight, else NULL */
+    bool draining;
+};
+
+/* -- what is counted ----------------------------------------------------------------------------*/
+
+static const double lateness_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                          1,     2,    5,     10,   30,  60,   300};
+static struct tv_metric lateness = {
+    .name = "tv_notify_lateness_seconds",
+    .help = "How long after its due time a notice was committed.",
+    .type = TV_HISTOGRAM,
+    .buckets = lateness_buckets,
+    .bucket_count = TV_ARRAY_LEN(lateness_buckets),
+};
+static struct tv_metric told = {
+    .name = "tv_notify_told_total",
+    .help = "Notices published as nudges, by type of event.",
+    .type = TV_COUNTER,
+    .labels = {"type"},
+};
+static struct tv_metric unsent = {
+    .name = "tv_notify_unsent_total",
+    .help = "Notices that were not published: the bus was away, or they were malformed.",
+    .type = TV_COUNTER,
+    .labels = {"reason"},
+};
+static struct tv_metric expired = {
+    .name = "tv_notify_expired_total",
+    .help = "Due rows that came too late to become events.",
+    .type = TV_COUNTER,
+};
+static struct tv_metric backlog = {
+    .name = "tv_notify_backlog",
+    .help = "Due rows that waited at the last Fire, up to 1000.",
+    .type = TV_GAUGE,
+};
+static struct tv_metric fire_errors = {
+    .name = "tv_notify_fire_errors_total",
+    .help = "Fires that failed, by code.",
+    .type = TV_COUNTER,
+    .labels = {"code"},
+};
+
+/* Types that have a series of their own; what a newer peer sends is counted as "other". */
+static const char *const types[] = {
+    "appointment.requested",
+    "appointment.confirmed",
+    "appointment.declined",
+    "appointment.moved",
+    "appointment.cancelled",
+    "appointment.completed",
+    "appointment.no_show",
+    "appointment.reminder",
+    "call.available",
+    "call.waiting",
+    "call.admitted",
+    "call.started",
+    "call.ended",
+    "call.closing",
+    "message.posted",
+};
+
+static void count_told(const char *type) {
+    const char *label = "other";
+
+    for (size_t i = 0; i < TV_ARRAY_LEN(types); i++) {
+        if (strcmp(type, types[i]) == 0)
+            label = types[i];
+    }
+    tv_inc(tv_metric_series(&told, label, NULL, NULL, NULL));
+}
+
+static void register_metrics(void) {
+    (void)tv_metric_single(&lateness);
+    (void)tv_metric_single(&expired);
+    (void)tv_metric_single(&backlog);
+    tv_metric_register(&told);
+    tv_metric_register(&unsent);
+    tv_metric_register(&fire_errors);
+}
+
+/* -- nudges -------------------------------------------------------------------------------------*/
+
+static void publish(struct tv_due *d, const Televisit__V1__InboxEntry *entry) {
+    char subject[SUBJECT_MAX];
+    enum tv_err err;
+
+    /* Anything but a UUID could be a subject of somebody else's. */
+    if (!tv_str_is_uuid(tv_str(entry->clinic_id)) || !tv_str_is_uuid(tv_str(entry->person_id))) {
+        tv_inc(tv_metric_series(&unsent, "malformed", NULL, NULL, NULL));
+        tv_log_error("a notice without proper ids was not published",
+                     F_STR(EVENT_TYPE, entry->type));
+        return;
+    }
+    (void)snprintf(subject, sizeof(subject), "tv.v1.inbox.%s.%s", entry->clinic_id,
+                   entry->person_id);
+    err = tv_bus_publish(d->bus, subject, NULL, 0, tv_pb_pack(&entry->base, d->arena));
+    if (err == TV_OK)
+        count_told(entry->type);
+    else
+        tv_inc(tv_metric_series(&unsent, tv_err_info(err)->slug, NULL, NULL, NULL));
+}
+
+static bool is_time(const Google__Protobuf__Timestamp *t) {
+    return t != NULL && t->seconds >= 0 && t->seconds < YEAR_10000_US / TV_US_PER_S &&
+           t->nanos >= 0 && t->nanos < 1000000000;
+}
+
+static void observe_lateness(const Televisit__V1__InboxEntry *entry, int64_t now_db_us) {
+    if (is_time(entry->due_at))
+        tv_observe(tv_metric_single(&lateness),
+                   (double)TV_MAX(now_db_us - tv_pb_time_us(entry->due_at), INT64_C(0)) / 1e6);
+}
+
+/* -- firing -------------------------------------------------------------------------------------*/
+
+static void arm(struct tv_due *d) {
+    int64_t next_us = tv_due_clock_next_us(&d->clock);
+
+    if (d->draining || next_us == INT64_MAX)
+        tv_timer_clear(d->timer);
+    else
+        tv_timer_set(d->timer, TV_MAX(next_us - tv_clock_mono_us(), INT64_C(0)));
+}
+
+static void on_failure(struct tv_due *d, enum tv_err err) {
+    tv_inc(tv_metric_series(&fire_errors, tv_err_info(err)->slug, NULL, NULL, NULL));
+    if (d->clock.failures == 0)
+        tv_log_warn("firing fails", F_STR(CODE, tv_err_info(err)->slug));
+    tv_due_clock_failed(&d->clock, tv_clock_mono_us());
+}
+
+static void on_fired(struct tv_due *d, const Televisit__V1__FireReply *reply) {
+    bool has_now = is_time(reply->now);
+    int64_t now_db_us = has_now ? tv_pb_time_us(reply->now) : 0;
+    const struct tv_due_reply r = {
+        .now_db_us = now_db_us,
+        .has_next = is_time(reply->next_due_at),
+        .next_due_db_us = is_time(reply->next_due_at) ? tv_pb_time_us(reply->next_due_at) : 0,
+        .more = reply->more,
+    };
+
+    /* They are committed, so they are told, whatever else is wrong with the reply. */
+    for (size_t i = 0; i < reply->n_told; i++) {
+        publish(d, reply->told[i]);
+        if (has_now)
+            observe_lateness(reply->told[i], now_db_us);
+    }
+    if (reply->expired > 0)
+        tv_add(tv_metric_single(&expired), reply->expired);
+    tv_set(tv_metric_single(&backlog), reply->backlog);
+    if (!has_now || (reply->next_due_at != NULL && !r.has_next)) {
+        on_failure(d, TV_ERR_INTERNAL);
+        return;
+    }
+    if (d->clock.failures > 0)
+        tv_log_info("firing works again", F_INT(ATTEMPT, d->clock.failures));
+    if (reply->fired > 0 || reply->expired > 0)
+        tv_log_debug("fired", F_INT(COUNT, reply->fired), F_INT(VALUE, reply->expired));
+    tv_due_clock_replied(&d->clock, tv_clock_mono_us(), &r);
+}
+
+static void on_reply(void *ctx, enum tv_err err, const struct tv_error *e,
+                     ProtobufCMessage *reply) {
+    struct tv_due *d = ctx;
+
+    if (err == TV_OK)
+        on_fired(d, (const Televisit__V1__FireReply *)reply);
+    else
+        on_failure(d, err);
+    tv_arena_free(TV_TAKE_PTR(d->arena));
+    arm(d);
+}
+
+static void fire(void *ctx) {
+    struct tv_due *d = ctx;
+    const ProtobufCServiceDescriptor *service = &televisit__v1__due__descriptor;
+    struct tv_context context = {
+        .actor.role = TV_ROLE_SERVICE,
+        .deadline_us = tv_clock_mono_us() + FIRE_DEADLINE_US,
+    };
+    Televisit__V1__FireRequest request = TELEVISIT__V1__FIRE_REQUEST__INIT;
+
+    tv_uuid(context.request_id);
+    request.limit = FIRE_LIMIT;
+    d->arena = tv_arena_new();
+    tv_due_clock_sent(&d->clock, tv_clock_mono_us());
+    tv_rpc_call(d->bus, service, protobuf_c_service_descriptor_get_method_by_name(service, "Fire"),
+                &context, &request.base, d->arena, on_reply, d);
+}
+
+static void on_hint(void *ctx, const struct tv_bus_message *m) {
+    struct tv_due *d = ctx;
+
+    tv_due_clock_hint(&d->clock, tv_clock_mono_us());
+    arm(d);
+}
+
+/* -- the whole ----------------------------------------------------------------------------------*/
+
+struct tv_due *tv_due_new(struct tv_loop *l, struct tv_bus *b) {
+    struct tv_due *d = tv_calloc(1, sizeof(*d));
+    uint64_t seed;
+
+    d->loop = l;
+    d->bus = b;
+    register_metrics();
+    tv_random(&seed, sizeof(seed));
+    tv_due_clock_init(&d->clock, tv_clock_mono_us(), seed);
+    d->timer = tv_timer_new(l, fire, d);
+    d->hints = tv_bus_subscribe(b, "tv.v1.hint.due", on_hint, d);
+    arm(d);
+    return d;
+}
+
+void tv_due_drain(struct tv_due *d) {
+    d->draining = true;
+    tv_bus_unsubscribe(TV_TAKE_PTR(d->hints));
+    arm(d);
+}
+
+bool tv_due_busy(const struct tv_due *d) { return d->arena != NULL; }
+
+void tv_due_free(struct tv_due *d) {
+    if (d == NULL)
+        return;
+    tv_timer_free(d->timer);
+    tv_arena_free(d->arena);
+    free(d);
+}
