@@ -22,13 +22,12 @@
 
 /* Defines `name##_p(T *p)` for TV_CLEANUP: frees `*p` with `name`, which accepts NULL. */
 #define TV_DEFINE_CLEANUP(type, name)                                                              \
-    static inline void name##_p(type *p) { name(*p); }                                            \
+    static inline void name##_p(type *p) { name(*p); }                                             \
     struct tv_cleanup_##name /* swallow the semicolon */
 
 #define TV_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-#define tv_container_of(ptr, type, member)                                                         \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define tv_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Hands an owned pointer on: the expression is its value, the variable becomes NULL. */
 #define TV_TAKE_PTR(p)                                                                             \

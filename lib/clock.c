@@ -130,8 +130,7 @@ bool tv_time_parse(struct tv_str s, int64_t *ret_us) {
         take_char(&s, ":") == '\0' || !take_number(&s, 2, 0, 59, &second) ||
         !take_fraction(&s, &fraction_us) || !take_offset(&s, &offset_s) || s.len != 0)
         return false;
-    int64_t seconds =
-        days_from_civil(c) * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
+    int64_t seconds = days_from_civil(c) * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
     /* The offset may lead out of the years that can be written. */
     if (seconds < days_from_civil((struct civil){1, 1, 1}) * DAY_S ||
         seconds >= days_from_civil((struct civil){10000, 1, 1}) * DAY_S)
@@ -151,8 +150,8 @@ size_t tv_time_format(int64_t us, char out[static TV_TIME_TEXT_MAX]) {
         (void)snprintf(fraction, sizeof(fraction), ".%06d", fraction_us);
     else if (fraction_us != 0)
         (void)snprintf(fraction, sizeof(fraction), ".%03d", fraction_us / 1000);
-    int len = snprintf(out, TV_TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", (int)c.year,
-                       (int)c.month, (int)c.day, second / 3600, second / 60 % 60, second % 60,
-                       fraction);
+    int len =
+        snprintf(out, TV_TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", (int)c.year,
+                 (int)c.month, (int)c.day, second / 3600, second / 60 % 60, second % 60, fraction);
     return (size_t)len;
 }

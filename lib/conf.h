@@ -1,8 +1,9 @@
 /* conf.h - configuration: environment variables read by a table.
  *
  * Each service has one table of rows; the struct they fill is const afterwards and passed down.
- * A secret may come from a file (`NAME_FILE`, trailing newline removed). An unknown variable that
- * begins with TELEVISIT_ is an error, for it is a typo. All faults are told at once. The same
+ * A secret may come from a file (`NAME_FILE`, trailing newline removed). An empty variable counts
+ * as not set. An unknown variable that begins with TELEVISIT_ is an error, for it is a typo. All
+ * faults are told at once; what a URL may hide (user, password, query) is never shown. The same
  * table prints --help-config, the start banner (secrets redacted) and docs/CONFIG.
  */
 #ifndef TV_CONF_H
@@ -16,7 +17,7 @@
 
 enum tv_conf_type {
     TV_CONF_STRING,   /* const char *   */
-    TV_CONF_SECRET,   /* const char *, redacted in output, wiped by tv_conf_done, may be NAME_FILE */
+    TV_CONF_SECRET,   /* const char *, redacted, wiped by tv_conf_done, may be NAME_FILE */
     TV_CONF_INT,      /* int64_t, min..max */
     TV_CONF_DURATION, /* int64_t microseconds, written 250ms, 10s, 5m, 2h; min..max in us */
     TV_CONF_BOOL,     /* bool, written true or false */
@@ -33,15 +34,15 @@ struct tv_conf_row {
     size_t offset;        /* of the member in the struct that is filled */
     const char *standard; /* default as text; NULL: NULL or required */
     unsigned flags;
-    int64_t min, max;    /* INT: value, DURATION: us, STRING and SECRET: length in bytes; 0,0 none */
+    int64_t min, max; /* INT: value, DURATION: us, STRING and SECRET: length in bytes; 0,0 none */
     const char *choices; /* comma-separated */
     const char *help;    /* one sentence */
 };
 
 /* Reads rows from `env` ("NAME=value" strings, NULL-ended; environ in main) into `out`, which
- * owns its strings until tv_conf_done(). `known` are further row tables whose names are allowed
- * (NULL-ended array of tables is avoided: pass the tables of one service joined).
- * On failure every fault is one line in `faults`, and `out` holds nothing. */
+ * owns its strings until tv_conf_done(). A service whose rows come from two tables joins them
+ * first, for a name in neither is refused. On failure every fault is one line in `faults`, and
+ * `out` holds nothing. */
 TV_MUST_CHECK enum tv_err tv_conf_load(const struct tv_conf_row *rows, size_t count,
                                        char *const *env, void *out, struct tv_buf *faults);
 /* Frees the strings and wipes the secrets. */

@@ -11,7 +11,7 @@ void tv_crypto_init(void); /* once at start; aborts when the machine has no rand
 void tv_random(void *out, size_t bytes);
 uint64_t tv_random_below(uint64_t limit); /* uniform, limit > 0 */
 
-#define TV_UUID_TEXT 37 /* with NUL */
+#define TV_UUID_TEXT 37                      /* with NUL */
 void tv_uuid(char out[static TV_UUID_TEXT]); /* version 4, RFC 9562 section 5.4 */
 
 #define TV_SHA256_BYTES 32
@@ -32,14 +32,13 @@ void tv_seal(struct tv_str data, const unsigned char key[static TV_SEAL_KEY_BYTE
 TV_MUST_CHECK bool tv_seal_ok(struct tv_str data, const unsigned char seal[static TV_SEAL_BYTES],
                               const unsigned char key[static TV_SEAL_KEY_BYTES]);
 /* A key from its configured text: 64 hex digits, or base64url of 32 bytes. */
-TV_MUST_CHECK bool tv_seal_key_parse(const char *text,
-                                     unsigned char key[static TV_SEAL_KEY_BYTES]);
+TV_MUST_CHECK bool tv_seal_key_parse(const char *text, unsigned char key[static TV_SEAL_KEY_BYTES]);
 
 bool tv_equal_ct(const void *a, const void *b, size_t len); /* constant time */
 void tv_wipe(void *p, size_t len);
 
 /* base64url without padding, RFC 4648 section 5. `out` gets a NUL; needs 4*ceil(n/3)+1 bytes.
- * Decoding refuses padding, other characters and wrong lengths; returns false and writes nothing. */
+ * Decoding refuses padding, other characters, wrong lengths: false, and nothing is written. */
 size_t tv_base64url(const void *data, size_t len, char *out);
 TV_MUST_CHECK bool tv_base64url_decode(struct tv_str text, void *out, size_t max, size_t *ret_len);
 

@@ -55,7 +55,7 @@ enum tv_err {
 #define X(name, http, retryable, slug, title) TV_ERR_##name,
     TV_ERR_MAP(X)
 #undef X
-    TV_ERR_COUNT
+        TV_ERR_COUNT
 };
 
 struct tv_err_info {

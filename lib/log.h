@@ -45,7 +45,7 @@ enum tv_log_key {
 #define X(name, key) TV_FIELD_##name,
     TV_LOG_FIELDS(X)
 #undef X
-    TV_LOG_KEY_COUNT
+        TV_LOG_KEY_COUNT
 };
 
 enum tv_log_level { TV_LOG_DEBUG, TV_LOG_INFO, TV_LOG_WARN, TV_LOG_ERROR };

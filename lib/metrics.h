@@ -19,8 +19,8 @@ struct tv_metric {
     const char *name; /* tv_..._total, _seconds, _bytes */
     const char *help;
     enum tv_metric_type type;
-    const char *labels[4];      /* names, NULL-ended when fewer */
-    const double *buckets;      /* HISTOGRAM: rising upper bounds without +Inf; NULL: the usual */
+    const char *labels[4]; /* names, NULL-ended when fewer */
+    const double *buckets; /* HISTOGRAM: rising upper bounds without +Inf; NULL: the usual */
     size_t bucket_count;
     /* A gauge may be read instead of set: asked at each scrape. */
     double (*read)(void *ctx);
@@ -41,9 +41,9 @@ struct tv_series *tv_metric_series(struct tv_metric *m, const char *v1, const ch
 struct tv_series *tv_metric_single(struct tv_metric *m);
 
 void tv_inc(struct tv_series *s);
-void tv_add(struct tv_series *s, double v);     /* counter: v >= 0 */
-void tv_set(struct tv_series *s, double v);     /* gauge */
-void tv_observe(struct tv_series *s, double v); /* histogram */
+void tv_add(struct tv_series *s, double v);        /* counter: v >= 0 */
+void tv_set(struct tv_series *s, double v);        /* gauge */
+void tv_observe(struct tv_series *s, double v);    /* histogram */
 double tv_series_value(const struct tv_series *s); /* counter, gauge: value; histogram: count */
 
 /* Writes all families: # HELP, # TYPE, series; also the process_* ones (cpu, rss, fds, start). */

@@ -64,8 +64,7 @@ bool tv_str_to_u64(struct tv_str s, uint64_t min, uint64_t max, uint64_t *ret) {
 
 bool tv_str_to_i64(struct tv_str s, int64_t min, int64_t max, int64_t *ret) {
     uint64_t value;
-    if (max < 0 ||
-        !tv_str_to_u64(s, min < 0 ? 0 : (uint64_t)min, (uint64_t)max, &value))
+    if (max < 0 || !tv_str_to_u64(s, min < 0 ? 0 : (uint64_t)min, (uint64_t)max, &value))
         return false;
     *ret = (int64_t)value;
     return true;

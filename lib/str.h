@@ -61,9 +61,7 @@ void tv_buf_char(struct tv_buf *b, char c);
 void tv_buf_printf(struct tv_buf *b, const char *fmt, ...) TV_PRINTF(2, 3);
 void tv_buf_vprintf(struct tv_buf *b, const char *fmt, va_list args) TV_PRINTF(2, 0);
 static inline void tv_buf_str(struct tv_buf *b, struct tv_str s) { tv_buf_append(b, s.p, s.len); }
-static inline void tv_buf_puts(struct tv_buf *b, const char *z) {
-    tv_buf_append(b, z, strlen(z));
-}
+static inline void tv_buf_puts(struct tv_buf *b, const char *z) { tv_buf_append(b, z, strlen(z)); }
 /* Appends `s` as a JSON string with its quotes (RFC 8259); the input must be UTF-8. */
 void tv_buf_json(struct tv_buf *b, struct tv_str s);
 static inline struct tv_str tv_buf_view(const struct tv_buf *b) {

@@ -92,8 +92,8 @@ static void test_cut_between_characters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_row_is_sound),  cmocka_unit_test(test_unknown_slugs),
-        cmocka_unit_test(test_fail_replaces_all),   cmocka_unit_test(test_no_object),
+        cmocka_unit_test(test_every_row_is_sound),     cmocka_unit_test(test_unknown_slugs),
+        cmocka_unit_test(test_fail_replaces_all),      cmocka_unit_test(test_no_object),
         cmocka_unit_test(test_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,7 +134,9 @@ static void test_utf8(void **state) {
         const char *in, *out;
     } rows[] = {
         {"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"},
-        {"\xC2\x9B" "31m", "\\u009b31m"}, /* a C1 control: CSI to some terminals */
+        {"\xC2\x9B"
+         "31m",
+         "\\u009b31m"}, /* a C1 control: CSI to some terminals */
         {"\xC2\xA0", "\xC2\xA0"},
         {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},
         {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},

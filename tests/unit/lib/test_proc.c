@@ -137,12 +137,9 @@ static void test_nats_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exit_status_and_log),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_other_user),
-        cmocka_unit_test(test_children_die_with_parent),
-        cmocka_unit_test(test_directory),
-        cmocka_unit_test(test_until_asks_at_least_once),
+        cmocka_unit_test(test_exit_status_and_log), cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_other_user),          cmocka_unit_test(test_children_die_with_parent),
+        cmocka_unit_test(test_directory),           cmocka_unit_test(test_until_asks_at_least_once),
         cmocka_unit_test(test_nats_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

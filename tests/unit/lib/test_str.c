@@ -122,20 +122,20 @@ static void test_utf8(void **state) {
         {TV_S("plain"), true},
         {TV_S("\x7F"), true},
         {TV_S("a\0b"), false},
-        {TV_S("\xC2\x80"), true},          /* U+0080, the first of two bytes */
-        {TV_S("\xDF\xBF"), true},          /* U+07FF */
-        {TV_S("\xC0\x80"), false},         /* overlong NUL */
-        {TV_S("\xC1\xBF"), false},         /* overlong DEL */
-        {TV_S("\x80"), false},             /* continuation alone */
-        {TV_S("\xC3"), false},             /* unfinished */
-        {TV_S("\xC3(") , false},
-        {TV_S("\xE0\xA0\x80"), true},      /* U+0800 */
-        {TV_S("\xE0\x9F\xBF"), false},     /* overlong */
-        {TV_S("\xED\x9F\xBF"), true},      /* U+D7FF */
-        {TV_S("\xED\xA0\x80"), false},     /* surrogate U+D800 */
-        {TV_S("\xED\xBF\xBF"), false},     /* surrogate U+DFFF */
-        {TV_S("\xEE\x80\x80"), true},      /* U+E000 */
-        {TV_S("\xEF\xBF\xBF"), true},      /* U+FFFF */
+        {TV_S("\xC2\x80"), true},  /* U+0080, the first of two bytes */
+        {TV_S("\xDF\xBF"), true},  /* U+07FF */
+        {TV_S("\xC0\x80"), false}, /* overlong NUL */
+        {TV_S("\xC1\xBF"), false}, /* overlong DEL */
+        {TV_S("\x80"), false},     /* continuation alone */
+        {TV_S("\xC3"), false},     /* unfinished */
+        {TV_S("\xC3("), false},
+        {TV_S("\xE0\xA0\x80"), true},  /* U+0800 */
+        {TV_S("\xE0\x9F\xBF"), false}, /* overlong */
+        {TV_S("\xED\x9F\xBF"), true},  /* U+D7FF */
+        {TV_S("\xED\xA0\x80"), false}, /* surrogate U+D800 */
+        {TV_S("\xED\xBF\xBF"), false}, /* surrogate U+DFFF */
+        {TV_S("\xEE\x80\x80"), true},  /* U+E000 */
+        {TV_S("\xEF\xBF\xBF"), true},  /* U+FFFF */
         {TV_S("\xE2\x82"), false},
         {TV_S("\xF0\x90\x80\x80"), true},  /* U+10000 */
         {TV_S("\xF0\x8F\xBF\xBF"), false}, /* overlong */
