@@ -453,6 +453,7 @@ void tv_pg_free(struct tv_pg *pg) {
 }
 
 bool tv_pg_usable(const struct tv_pg *pg) { return pg->usable > 0; }
+unsigned tv_pg_usable_connections(const struct tv_pg *pg) { return pg->usable; }
 const char *tv_pg_last_error(const struct tv_pg *pg) { return pg->last_error; }
 
 unsigned tv_pg_pending(const struct tv_pg *pg) {

@@ -78,6 +78,9 @@ struct tv_pg_unit *tv_pg_conn_take_last(struct tv_pg_conn *c);
 /* Frees rows; accepts NULL. */
 void tv_pg_rows_free(struct pg_result *rows);
 
+/* For tests. */
+unsigned tv_pg_usable_connections(const struct tv_pg *pg);
+
 /* The error of a SQLSTATE, by the table in pg.c. */
 enum tv_err tv_pg_sqlstate(const char *sqlstate);
 
