@@ -11,6 +11,7 @@ import { until } from './until.mjs';
 
 /** @typedef {import('./stack.mjs').Stack} Stack */
 /** @typedef {import('./api.mjs').Answer} Answer */
+/** @typedef {import('./api.mjs').NoticeStream} NoticeStream */
 /** @typedef {{ notifiers: number, killNotifier: boolean }} Options */
 
 const MINUTE_MS = 60_000;
@@ -49,6 +50,7 @@ export async function tell(stack, options, signal) {
 }
 
 class Story {
+  /** Notices to the doctor, and to the patient. @type {NoticeStream[]} */ streams = [];
   appointment = '';
   etag = '';
   /** @type {Date} */ opensAt = new Date(0);
@@ -97,13 +99,11 @@ class Story {
       const nobody = new Person(this.gateway, this.patient.credentials);
       expect('status', 401, (await nobody.ask('GET', '/v1/appointments')).status);
     });
-    [this.doctorStream, this.patientStream] = await this.timeline.step(
-      'both listen to their notices', async () => {
-        const streams = await Promise.all(this.both.map((p) => p.listen()));
-        this.#undo.push(() => streams.forEach((s) => s.close()));
-        return streams;
-      });
-    this.streams = [this.doctorStream, this.patientStream];
+    this.streams = await this.timeline.step('both listen to their notices', async () => {
+      const streams = await Promise.all(this.both.map((person) => person.listen()));
+      this.#undo.push(() => streams.forEach((stream) => stream.close()));
+      return streams;
+    });
   }
 
   async book() {
@@ -141,7 +141,7 @@ class Story {
         { 'Idempotency-Key': randomUUID() }), 409, 'slot-taken');
     });
     await this.timeline.step('the doctor is told of the request', async () => {
-      await this.streams?.[0].waitFor('appointment.requested', this.appointment, 5000);
+      await this.streams[0].waitFor('appointment.requested', this.appointment, 5000);
     });
     await this.timeline.step('nobody may join what is not confirmed', async () => {
       refused(await this.patient.join(this.appointment, 'PATIENT'), 409, 'not-confirmed');
@@ -162,7 +162,7 @@ class Story {
       const answer = await this.doctor.ask('POST', path, {}, { 'If-Match': seen.etag });
       expect('status', 200, answer.status);
       expect('status of the appointment', 'CONFIRMED', answer.body.status);
-      await this.streams?.[1].waitFor('appointment.confirmed', this.appointment, 5000);
+      await this.streams[1].waitFor('appointment.confirmed', this.appointment, 5000);
       told(`version ${answer.body.version}`);
     });
     await this.timeline.step('it is too early to join', async (told) => {
@@ -186,7 +186,7 @@ class Story {
     const killed = this.options.killNotifier ? this.#killNotifier() : Promise.resolve();
     await this.timeline.step('both are told that the call is open', async (told) => {
       const limit = this.options.killNotifier ? LATENESS_MAX_AFTER_CRASH_MS : LATENESS_MAX_MS;
-      const notices = await Promise.all((this.streams ?? []).map((stream) =>
+      const notices = await Promise.all(this.streams.map((stream) =>
         stream.waitFor('call.available', this.appointment, HEAD_START_MS + limit + 5000)));
       const late = notices.map((notice) =>
         notice.receivedAt + this.offsetMs - this.opensAt.getTime());
@@ -248,6 +248,7 @@ class Story {
     });
     const page = await servePage();
     this.#undo.push(() => page.close());
+    /** @type {Participant[]} */
     const participants = await this.timeline.step('two browsers enter the room', async (told) => {
       const opened = await Promise.all(tickets.map(() => Participant.open(page.url)));
       this.#undo.push(() => Promise.all(opened.map((p) => p.close())));
@@ -293,7 +294,7 @@ class Story {
   async countNotices() {
     await this.timeline.step('each was told exactly once', async (told) => {
       for (const [n, person] of this.both.entries()) {
-        const stream = /** @type {import('./api.mjs').NoticeStream} */ (this.streams?.[n]);
+        const stream = this.streams[n];
         const numbers = stream.notices.map((notice) => Number(notice.id));
         const kept = (await person.inbox()).filter((entry) => entry.type === 'call.available'
           && entry.appointmentId === this.appointment);

@@ -40,7 +40,7 @@ export function expectThat(what, holds, expected, seen) {
 export class Timeline {
   #begin = Date.now();
   #steps = 0;
-  #interrupted;
+  /** @type {Promise<never>} */ #interrupted;
 
   /** @param {AbortSignal} signal that breaks off the step under way */
   constructor(signal) {

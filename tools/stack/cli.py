@@ -35,25 +35,26 @@ def _up(options) -> int:
     if options.build:
         build.ensure(stack)
     stack.create()
-    already = set(names) <= set(run.running(stack))
-    try:
-        with stack.lock():
-            if already:
-                say(f"the stack in {stack.name} is up already: `make logs`, `make down`")
-            else:
-                follow.rotate(stack)
-                run.start(stack, names, foreground=not options.detach)
-        if options.seed and "gateway" in names:
-            seed.sow(stack)
+    before = set(run.running(stack))
+    if set(names) <= before:
+        say(f"the stack in {stack.name} is up already: `make logs`, `make down`")
         _summary(stack, time.monotonic() - begin)
-        if options.detach or already:
-            return 0
-        say("the logs follow; Ctrl-C ends everything\n")
-        return _watch(stack)
-    except (Fault, KeyboardInterrupt):
-        if not already:
-            _end_all(stack)
-        raise
+        return 0
+    with stack.lock():
+        try:
+            follow.rotate(stack)
+            run.start(stack, names, foreground=not options.detach)
+            if options.seed and "gateway" in names:
+                seed.sow(stack)
+        except (Fault, KeyboardInterrupt):
+            # What ran before is not this command's to end.
+            run.end(stack, set(run.running(stack)) - before)
+            raise
+    _summary(stack, time.monotonic() - begin)
+    if options.detach:
+        return 0
+    say("the logs follow; Ctrl-C ends everything\n")
+    return _watch(stack)
 
 
 def _watch(stack: Stack) -> int:
@@ -66,13 +67,16 @@ def _watch(stack: Stack) -> int:
             died.append(name)
         return bool(died)
 
+    obituary = ""
     try:
         follow.follow(stack, over, from_end=True)
+        obituary = run.obituary(stack, died[0])
     except KeyboardInterrupt:
         say("\nending")
-        _end_all(stack)
-        return 0
-    raise Fault(run.obituary(stack, died[0]))
+    _end_all(stack)
+    if obituary:
+        raise Fault(obituary)
+    return 0
 
 
 def _end_all(stack: Stack) -> None:

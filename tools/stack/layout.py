@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .ports import Ports
@@ -22,15 +23,22 @@ LIVEKIT = ROOT / "build" / "tools" / "livekit-server"
 ALLOW_LISTS = ROOT / "build" / "gen" / "nats.json"
 
 
+@dataclass
+class Settings:
+    ports: str = "fixed"      # see ports.py
+    variant: str = "release"  # of our programs
+    # More variables for our programs: by service, or by part (notifier-2).
+    environment: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
 class Stack:
     def __init__(self, directory: Path, given: dict | None = None):
         """Opens a stack; `given` are settings of this run, which go before the kept ones."""
         self.dir = directory.resolve()
         self._settings_path = self.dir / "settings.json"
         kept = json.loads(self._settings_path.read_text()) if self.exists else {}
-        self.settings = {"ports": "fixed", "variant": "release", "environment": {}}
-        self.settings |= kept | {k: v for k, v in (given or {}).items() if v}
-        self.ports = Ports(self.dir / "ports.json", self.settings["ports"])
+        self.settings = Settings(**kept | {k: v for k, v in (given or {}).items() if v})
+        self.ports = Ports(self.dir / "ports.json", self.settings.ports)
         self.vault = Vault(self.dir / "secrets")
         self.log_dir = self.dir / "log"
         self.processes = Processes(self.dir / "run", self.log_dir)
@@ -51,14 +59,14 @@ class Stack:
             self.dir.chmod(0o755)  # PostgreSQL runs as another user and must get through
         for folder in (self.log_dir, self.dir / "run"):
             folder.mkdir(exist_ok=True)
-        self._settings_path.write_text(json.dumps(self.settings, indent=2) + "\n")
+        self._settings_path.write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
 
     def must_exist(self) -> None:
         if not self.exists:
             raise Fault(f"there is no stack in {self.name}: `make up` makes one")
 
     def binary(self, service: str) -> Path:
-        return ROOT / "build" / self.settings["variant"] / "bin" / service
+        return ROOT / "build" / self.settings.variant / "bin" / service
 
     @contextlib.contextmanager
     def lock(self):

@@ -35,9 +35,9 @@ def _store(name: str, module, **more) -> Part:
 def _service(name: str) -> Part:
     # The gateway is ended first: it lets those inside finish while the others still answer.
     stage = 2 if services.kind_of(name) == "gateway" else 1
-    of_name = (partial(f, name=name) for f in (services.prepare, services.command,
-                                               services.environment, services.not_ready))
-    return Part(name, stage, *of_name)
+    return Part(name, stage, partial(services.prepare, name=name),
+                partial(services.command, name=name), partial(services.environment, name=name),
+                partial(services.not_ready, name=name))
 
 
 # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients to leave. LiveKit drains

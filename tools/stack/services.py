@@ -57,7 +57,7 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
     common = {"NATS_URL": f"nats://127.0.0.1:{stack.ports['nats']}", "NATS_USER": kind,
               "NATS_PASSWORD_FILE": str(stack.vault.path(f"nats-{kind}")),
               "TELEVISIT_ADMIN_ADDRESS": f"127.0.0.1:{stack.ports[admin(name)]}"}
-    given = stack.settings["environment"]
+    given = stack.settings.environment
     return passed_on | common | _OWN[kind](stack, name) | given.get(kind, {}) | given.get(name, {})
 
 
@@ -69,7 +69,7 @@ def admin(name: str) -> str:
 def must_be_built(stack: Stack, kind: str) -> None:
     binary = stack.binary(kind)
     if not binary.exists():
-        raise Fault(f"{binary} is missing: run `make all VARIANT={stack.settings['variant']}`")
+        raise Fault(f"{binary} is missing: run `make all VARIANT={stack.settings.variant}`")
 
 
 def prepare(stack: Stack, name: str) -> None:
