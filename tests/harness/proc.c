@@ -286,6 +286,22 @@ char *test_proc_log(const struct test_proc *p) {
     return text;
 }
 
+bool test_panics(void (*fn)(void)) {
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(nowhere, STDERR_FILENO);
+        (void)signal(SIGABRT, SIG_DFL);
+        fn();
+        _exit(0);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        fail_msg("no child: %s", strerror(errno));
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
 /* --- waiting --- */
 
 bool test_until(bool (*ok)(void *ctx), void *ctx, int64_t timeout_ms) {

@@ -31,6 +31,9 @@ void test_stop(struct test_proc *p);
 /* What it wrote so far. Returns owned, NUL-terminated. */
 char *test_proc_log(const struct test_proc *p);
 
+/* Whether `fn` aborts, tried in a child whose stderr goes nowhere; for broken invariants. */
+bool test_panics(void (*fn)(void));
+
 /* Polls `ok(ctx)` every few ms until it is true or the time is over; returns the last answer. */
 bool test_until(bool (*ok)(void *ctx), void *ctx, int64_t timeout_ms);
 /* Waits until something listens on the loopback port. */

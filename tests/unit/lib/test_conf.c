@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "tests/harness/proc.h"
+
 struct conf {
     const char *title;
     const char *secret;
@@ -212,6 +214,19 @@ static void test_long_values_are_cut(void **state) {
     done(&l);
 }
 
+static void load_bad_default(void) {
+    static const struct tv_conf_row bad =
+        ROW("TELEVISIT_LIMIT", TV_CONF_INT, limit, .standard = "0", .min = 1, .max = 9);
+    char *const env[] = {NULL};
+    struct conf c;
+    struct tv_buf faults = TV_BUF_INIT(100);
+    (void)!tv_conf_load(&bad, 1, env, &c, &faults);
+}
+
+static void test_a_bad_default_is_our_fault(void **state) {
+    assert_true(test_panics(load_bad_default));
+}
+
 /* --- secrets from files --- */
 
 static char path[] = "/tmp/televisit-conf-XXXXXX";
@@ -340,6 +355,7 @@ int main(void) {
         cmocka_unit_test(test_all_faults_at_once),
         cmocka_unit_test(test_secrets_are_never_told),
         cmocka_unit_test(test_long_values_are_cut),
+        cmocka_unit_test(test_a_bad_default_is_our_fault),
         cmocka_unit_test(test_secret_files),
         cmocka_unit_test(test_secret_file_faults),
         cmocka_unit_test(test_print),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "lib/str.h"
+#include "tests/harness/proc.h"
 
 static void test_every_row_is_sound(void **state) {
     for (unsigned i = TV_OK + 1; i < TV_ERR_COUNT; i++) {
@@ -69,6 +70,20 @@ static void test_no_object(void **state) {
     tv_error_add_time(NULL, "opensAt", 1);
 }
 
+static void info_of_ok(void) { (void)tv_err_info(TV_OK); }
+static void info_past_the_end(void) { (void)tv_err_info(TV_ERR_COUNT); }
+static void member_too_many(void) {
+    struct tv_error e = TV_ERROR_INIT;
+    for (int i = 0; i <= TV_ERROR_MEMBERS_MAX; i++)
+        tv_error_add_time(&e, "opensAt", i);
+}
+
+static void test_misuse_panics(void **state) {
+    assert_true(test_panics(info_of_ok));
+    assert_true(test_panics(info_past_the_end));
+    assert_true(test_panics(member_too_many));
+}
+
 /* For each way in which the end of the room can meet characters of 1 to 4 bytes. */
 static void test_cut_between_characters(void **state) {
     static const char *const characters[] = {"x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
@@ -92,9 +107,9 @@ static void test_cut_between_characters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_row_is_sound),     cmocka_unit_test(test_unknown_slugs),
-        cmocka_unit_test(test_fail_replaces_all),      cmocka_unit_test(test_no_object),
-        cmocka_unit_test(test_cut_between_characters),
+        cmocka_unit_test(test_every_row_is_sound), cmocka_unit_test(test_unknown_slugs),
+        cmocka_unit_test(test_fail_replaces_all),  cmocka_unit_test(test_no_object),
+        cmocka_unit_test(test_misuse_panics),      cmocka_unit_test(test_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

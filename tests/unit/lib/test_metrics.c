@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "tests/harness/proc.h"
+
 static struct tv_metric requests = {.name = "tv_requests_total",
                                     .help = "Requests\nby route \\ code \"x\".",
                                     .type = TV_COUNTER,
@@ -187,6 +189,31 @@ static void test_process(void **state) {
     assert_true(process_value("process_open_fds") - fds < 0.5); /* and none is leaked */
 }
 
+static void too_few_labels(void) { (void)tv_metric_series(&requests, "/", NULL, NULL, NULL); }
+static void too_many_labels(void) { (void)tv_metric_series(&latency, "/", "x", NULL, NULL); }
+static void counter_falls(void) { tv_add(tv_metric_series(&requests, "/", "200", NULL, NULL), -1); }
+static void too_many_series(void) {
+    for (int i = 0; i < 513; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "%d", i);
+        (void)tv_metric_series(&latency, id, NULL, NULL, NULL);
+    }
+}
+static void buckets_fall(void) {
+    static const double falling[] = {1, 1};
+    static struct tv_metric m = {
+        .name = "tv_x", .help = "X.", .type = TV_HISTOGRAM, .buckets = falling, .bucket_count = 2};
+    tv_metric_register(&m);
+}
+
+static void test_misuse_panics(void **state) {
+    assert_true(test_panics(too_few_labels));
+    assert_true(test_panics(too_many_labels));
+    assert_true(test_panics(counter_falls));
+    assert_true(test_panics(too_many_series));
+    assert_true(test_panics(buckets_fall));
+}
+
 static void test_cap(void **state) {
     tv_inc(tv_metric_series(&requests, "/", "200", NULL, NULL));
     struct tv_buf b = TV_BUF_INIT(60);
@@ -206,6 +233,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_numbers, teardown),
         cmocka_unit_test_teardown(test_done_forgets, teardown),
         cmocka_unit_test_teardown(test_process, teardown),
+        cmocka_unit_test_teardown(test_misuse_panics, teardown),
         cmocka_unit_test_teardown(test_cap, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,7 @@ static bool is_gone(void *ctx) {
 
 /* A test program that dies takes its processes along. */
 static void test_children_die_with_parent(void **state) {
+    (void)test_dir(); /* made here, so that the one that is killed leaves none */
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     pid_t parent = fork();
@@ -107,6 +108,15 @@ static void test_directory(void **state) {
     assert_int_equal(stat(test_dir(), &st), 0);
     assert_true(S_ISDIR(st.st_mode));
     assert_ptr_equal(test_dir(), test_dir());
+}
+
+static void do_nothing(void) {}
+static void do_exit(void) { _exit(1); }
+
+static void test_panics_tells_aborts_only(void **state) {
+    assert_true(test_panics(abort));
+    assert_false(test_panics(do_nothing));
+    assert_false(test_panics(do_exit));
 }
 
 static bool never(void *ctx) {
@@ -137,9 +147,13 @@ static void test_nats_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exit_status_and_log), cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_other_user),          cmocka_unit_test(test_children_die_with_parent),
-        cmocka_unit_test(test_directory),           cmocka_unit_test(test_until_asks_at_least_once),
+        cmocka_unit_test(test_exit_status_and_log),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_other_user),
+        cmocka_unit_test(test_children_die_with_parent),
+        cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_panics_tells_aborts_only),
+        cmocka_unit_test(test_until_asks_at_least_once),
         cmocka_unit_test(test_nats_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
