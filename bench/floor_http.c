@@ -51,9 +51,9 @@ int main(int argc, char **argv) {
     memset(answer, ' ', sizeof answer);
     answer[0] = '{', answer[sizeof answer - 1] = '}';
     signal(SIGTERM, on_signal);
-    struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)atoi(argv[1]), NULL, NULL,
-                                            on_request, NULL, MHD_OPTION_CONNECTION_LIMIT, 4096u,
-                                            MHD_OPTION_END);
+    struct MHD_Daemon *d =
+        MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)atoi(argv[1]), NULL, NULL, on_request, NULL,
+                         MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
     if (d == NULL) {
         fprintf(stderr, "cannot listen on port %s\n", argv[1]);
         return 1;

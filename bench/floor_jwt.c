@@ -22,10 +22,10 @@ static void sign(long n) {
         jwt_add_grant(jwt, "iss", "devkey") != 0 ||
         jwt_add_grant(jwt, "sub", "0b0e7a3c-1c1d-4f6e-9a7b-2f1f0a9d8c7b") != 0 ||
         jwt_add_grant_int(jwt, "nbf", n) != 0 || jwt_add_grant_int(jwt, "exp", n + 600) != 0 ||
-        jwt_add_grants_json(
-            jwt, "{\"video\":{\"roomJoin\":true,\"room\":"
-                 "\"room_0b0e7a3c-1c1d-4f6e-9a7b-2f1f0a9d8c7b\",\"canPublish\":true,"
-                 "\"canSubscribe\":true,\"canPublishData\":true}}") != 0)
+        jwt_add_grants_json(jwt,
+                            "{\"video\":{\"roomJoin\":true,\"room\":"
+                            "\"room_0b0e7a3c-1c1d-4f6e-9a7b-2f1f0a9d8c7b\",\"canPublish\":true,"
+                            "\"canSubscribe\":true,\"canPublishData\":true}}") != 0)
         exit(2);
     char *text = jwt_encode_str(jwt);
     if (text == NULL)

@@ -2,11 +2,11 @@
  *
  *   load --port 8080 --connections 32 --seconds 5 [--rate 4000] requests.txt
  *
- * requests.txt holds one request a line: METHOD, path, bearer token and body, separated by tabs; the
- * connections go round it. Without --rate each connection sends its next request when the answer
- * to the last has come (closed loop). With --rate requests are due at fixed instants, and latency
- * is counted from that instant, so that waiting for a free connection is part of it. One JSON
- * object on stdout: counts by status, and latency percentiles in milliseconds.
+ * requests.txt holds one request a line: METHOD, path, bearer token and body, separated by tabs;
+ * the connections go round it. Without --rate each connection sends its next request when the
+ * answer to the last has come (closed loop). With --rate requests are due at fixed instants, and
+ * latency is counted from that instant, so that waiting for a free connection is part of it. One
+ * JSON object on stdout: counts by status, and latency percentiles in milliseconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -165,8 +165,8 @@ static void report(double seconds) {
     qsort(samples_ms, sample_count, sizeof *samples_ms, compare_floats);
     printf("{\"seconds\":%.3f,\"requests\":%zu,\"per_second\":%.1f,\"p50_ms\":%.3f,"
            "\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"status\":{",
-           seconds, sample_count, (double)sample_count / seconds, percentile(0.5),
-           percentile(0.9), percentile(0.99), percentile(1));
+           seconds, sample_count, (double)sample_count / seconds, percentile(0.5), percentile(0.9),
+           percentile(0.99), percentile(1));
     const char *comma = "";
     for (unsigned s = 0; s < STATUS_MAX; s++)
         if (status_counts[s] > 0) {

@@ -51,6 +51,9 @@ int64_t tv_pb_time_us(const struct Google__Protobuf__Timestamp *t);
  * RFC 3339. Scalars, enums and repeated fields are written even when they have their default;
  * unset sub-messages and oneofs are left out. */
 void tv_pb_to_json(const ProtobufCMessage *m, struct tv_buf *out);
+/* The same, but the message's own fields (not those of its sub-messages) are left out when they
+ * have their default: for problem details, where an empty member would mislead. */
+void tv_pb_to_json_sparse(const ProtobufCMessage *m, struct tv_buf *out);
 
 enum {
     /* Unknown members and unknown enum names are skipped: for other people's JSON (LiveKit). */

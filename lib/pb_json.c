@@ -155,17 +155,19 @@ static void write_repeated(struct tv_buf *out, const ProtobufCMessage *m,
     tv_buf_char(out, ']');
 }
 
-static bool is_left_out(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
-    return f->label != PROTOBUF_C_LABEL_REPEATED &&
-           (f->type == PROTOBUF_C_TYPE_MESSAGE || (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) &&
-           !tv_pb_has(m, f);
+static bool is_left_out(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, bool sparse) {
+    bool may_be_absent =
+        sparse ||
+        (f->label != PROTOBUF_C_LABEL_REPEATED &&
+         (f->type == PROTOBUF_C_TYPE_MESSAGE || (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0));
+    return may_be_absent && !tv_pb_has(m, f);
 }
 
-void tv_pb_to_json(const ProtobufCMessage *m, struct tv_buf *out) {
+static void write_message(const ProtobufCMessage *m, struct tv_buf *out, bool sparse) {
     const char *separator = "{\"";
     for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        if (is_left_out(m, f)) {
+        if (is_left_out(m, f, sparse)) {
             continue;
         }
         tv_buf_append(out, separator, 2);
@@ -179,4 +181,10 @@ void tv_pb_to_json(const ProtobufCMessage *m, struct tv_buf *out) {
         }
     }
     tv_buf_puts(out, separator[0] == '{' ? "{}" : "}");
+}
+
+void tv_pb_to_json(const ProtobufCMessage *m, struct tv_buf *out) { write_message(m, out, false); }
+
+void tv_pb_to_json_sparse(const ProtobufCMessage *m, struct tv_buf *out) {
+    write_message(m, out, true);
 }

@@ -66,8 +66,8 @@ static const char *location_of(const struct tv_route *route, const ProtobufCMess
         scalar_field(m, tv_arena_str(a, name), PROTOBUF_C_TYPE_STRING);
     if (d == NULL)
         return NULL;
-    return tv_arena_printf(a, "%.*s%s%.*s", TV_STR_ARGS(before),
-                           *(char *const *)tv_pb_member(m, d), TV_STR_ARGS(after));
+    return tv_arena_printf(a, "%.*s%s%.*s", TV_STR_ARGS(before), *(char *const *)tv_pb_member(m, d),
+                           TV_STR_ARGS(after));
 }
 
 /* RFC 8288: the same request with the next cursor. */

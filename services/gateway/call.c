@@ -72,14 +72,13 @@ static void start(struct flight *f, const ProtobufCServiceDescriptor *service,
     send_call(c);
 }
 
-void call_start(struct flight *f, const struct call_target *target,
-                const ProtobufCMessage *request, call_reply *on_reply) {
+void call_start(struct flight *f, const struct call_target *target, const ProtobufCMessage *request,
+                call_reply *on_reply) {
     start(f, target->service,
           protobuf_c_service_descriptor_get_method_by_name(target->service, target->method),
           target->retry, request, on_reply);
 }
 
 void call_route(struct flight *f, const ProtobufCMessage *request, call_reply *on_reply) {
-    start(f, f->route->service, tv_route_method(f->route), f->route->retry_safe, request,
-          on_reply);
+    start(f, f->route->service, tv_route_method(f->route), f->route->retry_safe, request, on_reply);
 }

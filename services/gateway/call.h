@@ -21,8 +21,8 @@ struct call_target {
 };
 
 /* `request` lives in the flight's arena (it may be sent again). */
-void call_start(struct flight *f, const struct call_target *target,
-                const ProtobufCMessage *request, call_reply *on_reply);
+void call_start(struct flight *f, const struct call_target *target, const ProtobufCMessage *request,
+                call_reply *on_reply);
 /* The same for the flight's own route. */
 void call_route(struct flight *f, const ProtobufCMessage *request, call_reply *on_reply);
 

@@ -34,20 +34,20 @@ struct stream;
 
 struct flight {
     struct gateway *gateway;
-    struct tv_http *http;         /* borrowed; ends after on_end */
-    struct tv_arena *arena;       /* the exchange's */
-    const struct tv_route *route; /* NULL when none matched */
+    struct tv_http *http;                           /* borrowed; ends after on_end */
+    struct tv_arena *arena;                         /* the exchange's */
+    const struct tv_route *route;                   /* NULL when none matched */
     struct tv_str path_values[TV_ROUTE_PARAMS_MAX]; /* in the order of the template */
-    struct tv_context context;    /* actor, deadline, ids: carried by every call */
-    int64_t session_expires_us;   /* wall clock; 0 without a session */
-    bool by_cookie;               /* the session came by cookie, not by Bearer */
-    const char *allow;            /* the Allow field of a 405; NULL otherwise */
-    const char *rate_limit;       /* the RateLimit field of a 429; NULL otherwise */
-    struct call *call;            /* under way over the bus; NULL: none */
-    struct stream *stream;        /* while STREAMING */
-    const void *memo;             /* what an earlier reply of the flow said; in the arena */
+    struct tv_context context;  /* actor, deadline, ids: carried by every call */
+    int64_t session_expires_us; /* wall clock; 0 without a session */
+    bool by_cookie;             /* the session came by cookie, not by Bearer */
+    const char *allow;          /* the Allow field of a 405; NULL otherwise */
+    const char *rate_limit;     /* the RateLimit field of a 429; NULL otherwise */
+    struct call *call;          /* under way over the bus; NULL: none */
+    struct stream *stream;      /* while STREAMING */
+    const void *memo;           /* what an earlier reply of the flow said; in the arena */
     int64_t started_us;
-    unsigned status;              /* of the answer; 0: none yet */
+    unsigned status; /* of the answer; 0: none yet */
     enum flight_state state;
     TAILQ_ENTRY(flight) link;
 };

@@ -31,16 +31,16 @@ static void on_issued(struct flight *f, const ProtobufCMessage *reply) {
 static void on_admitted(struct flight *f, const ProtobufCMessage *reply) {
     const Televisit__V1__AdmitReply *admitted = (const Televisit__V1__AdmitReply *)reply;
     f->memo = admitted;
-    Televisit__V1__IssueRequest *out = TV_PB_NEW(f->arena, Televisit__V1__IssueRequest,
-                                                 televisit__v1__issue_request__descriptor);
+    Televisit__V1__IssueRequest *out =
+        TV_PB_NEW(f->arena, Televisit__V1__IssueRequest, televisit__v1__issue_request__descriptor);
     out->sealed_grant = admitted->sealed_grant;
     call_start(f, &issue, &out->base, on_issued);
 }
 
 void flow_join(struct flight *f, const ProtobufCMessage *request) {
     const Televisit__V1__JoinRequest *in = (const Televisit__V1__JoinRequest *)request;
-    Televisit__V1__AdmitRequest *out = TV_PB_NEW(f->arena, Televisit__V1__AdmitRequest,
-                                                 televisit__v1__admit_request__descriptor);
+    Televisit__V1__AdmitRequest *out =
+        TV_PB_NEW(f->arena, Televisit__V1__AdmitRequest, televisit__v1__admit_request__descriptor);
     out->appointment_id = in->appointment_id;
     out->participant_type = in->participant_type;
     call_start(f, &admit, &out->base, on_admitted);

@@ -80,7 +80,7 @@ void flow_log_in(struct flight *f, const ProtobufCMessage *request) {
         return;
     Televisit__V1__OpenSessionRequest *out =
         TV_PB_NEW(f->arena, Televisit__V1__OpenSessionRequest,
-                    televisit__v1__open_session_request__descriptor);
+                  televisit__v1__open_session_request__descriptor);
     out->clinic = in->clinic;
     out->email = in->email;
     out->password = in->password;
@@ -101,7 +101,7 @@ void flow_refresh(struct flight *f, const ProtobufCMessage *request) {
         return;
     Televisit__V1__RenewSessionRequest *out =
         TV_PB_NEW(f->arena, Televisit__V1__RenewSessionRequest,
-                    televisit__v1__renew_session_request__descriptor);
+                  televisit__v1__renew_session_request__descriptor);
     out->refresh_token = tv_arena_str(f->arena, token);
     call_start(f, &renew_session, &out->base, answer_session);
 }
@@ -120,7 +120,7 @@ void flow_log_out(struct flight *f, const ProtobufCMessage *request) {
     (void)request;
     Televisit__V1__CloseSessionRequest *out =
         TV_PB_NEW(f->arena, Televisit__V1__CloseSessionRequest,
-                    televisit__v1__close_session_request__descriptor);
+                  televisit__v1__close_session_request__descriptor);
     out->session_id = f->context.actor.session_id;
     call_start(f, &close_session, &out->base, on_closed);
 }

@@ -75,8 +75,8 @@ static bool changes_something(struct tv_str method) {
 
 /* Finds the route; false when the flight was answered. */
 static bool find_route(struct flight *f) {
-    struct router_match match = tv_router_match(f->gateway->router, tv_http_method(f->http),
-                                                tv_http_path(f->http));
+    struct router_match match =
+        tv_router_match(f->gateway->router, tv_http_method(f->http), tv_http_path(f->http));
     if (match.verdict == ROUTER_FOUND) {
         f->route = match.route;
         memcpy(f->path_values, match.values, sizeof f->path_values);
@@ -127,9 +127,8 @@ static struct tv_str address_of(const struct flight *f) {
 }
 
 static bool within_limits(struct flight *f) {
-    struct tv_str caller = f->context.actor.role != TV_ROLE_NONE
-                               ? tv_str(f->context.actor.person_id)
-                               : address_of(f);
+    struct tv_str caller =
+        f->context.actor.role != TV_ROLE_NONE ? tv_str(f->context.actor.person_id) : address_of(f);
     struct limit_verdict verdict =
         tv_limits_take(f->gateway->limits, f->route->rate, caller, f->started_us);
     if (verdict.pass)

@@ -4,8 +4,6 @@
 
 #include "lib/httpd.h"
 
-
-
 void front_on_head(void *gateway, struct tv_http *x);
 void front_on_request(void *gateway, struct tv_http *x);
 void front_on_end(void *gateway, struct tv_http *x);

@@ -19,8 +19,8 @@ struct gateway_conf {
     int64_t access_ttl_us;
     int64_t connections_max;
     int64_t per_address_max;
-    int64_t rate_percent;  /* of the built-in rates; 0 switches limits off */
-    bool trust_forwarded;  /* take the client's address from X-Forwarded-For */
+    int64_t rate_percent;   /* of the built-in rates; 0 switches limits off */
+    bool trust_forwarded;   /* take the client's address from X-Forwarded-For */
     const char *access_log; /* off, errors, all */
     int64_t stream_check_us;
     int64_t stream_beat_us;

@@ -50,8 +50,7 @@ void tv_limits_free(struct tv_limits *l) {
 }
 
 /* The caller's bucket, or the one of its set that was used longest ago, made new. */
-static struct bucket *find_bucket(struct tv_limits *l, uint64_t key, double burst,
-                                  int64_t now_us) {
+static struct bucket *find_bucket(struct tv_limits *l, uint64_t key, double burst, int64_t now_us) {
     struct bucket *set = &l->buckets[(key & (l->sets - 1)) * WAYS];
     struct bucket *oldest = &set[0];
     for (unsigned i = 0; i < WAYS; i++) {
@@ -66,13 +65,13 @@ static struct bucket *find_bucket(struct tv_limits *l, uint64_t key, double burs
 
 struct limit_verdict tv_limits_take(struct tv_limits *l, enum tv_rate_class class,
                                     struct tv_str caller, int64_t now_us) {
-    assert((size_t)class < TV_ARRAY_LEN(rates));
+    assert((size_t) class < TV_ARRAY_LEN(rates));
     double per_second = rates[class].per_second * l->factor;
     double burst = TV_MAX(rates[class].burst * l->factor, 1.0);
     if (l->factor <= 0)
         return (struct limit_verdict){.pass = true};
 
-    uint64_t key = (tv_hash(caller) ^ ((uint64_t)class << 56)) | 1;
+    uint64_t key = (tv_hash(caller) ^ ((uint64_t) class << 56)) | 1;
     struct bucket *b = find_bucket(l, key, burst, now_us);
     double elapsed_s = (double)(now_us - b->filled_us) / (double)TV_US_PER_S;
     b->tokens = TV_MIN(burst, b->tokens + TV_MAX(elapsed_s, 0.0) * per_second);

@@ -25,10 +25,9 @@ void nudge_from_reply(struct gateway *g, const ProtobufCMessage *reply) {
         protobuf_c_message_descriptor_get_field_by_name(reply->descriptor, "due_now");
     if (told != NULL && told->descriptor == &televisit__v1__inbox_entry__descriptor) {
         TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
-        size_t count =
-            *(const size_t *)(const void *)((const char *)reply + told->quantifier_offset);
+        size_t count = tv_pb_count(reply, told);
         Televisit__V1__InboxEntry *const *entries =
-            *(Televisit__V1__InboxEntry **const *)tv_pb_member(reply, told);
+            *(Televisit__V1__InboxEntry * *const *)tv_pb_member(reply, told);
         for (size_t i = 0; i < count; i++)
             publish_entry(g, entries[i], a);
     }

@@ -15,7 +15,7 @@ void tv_problem_answer(struct flight *f, const struct tv_error *e) {
     Televisit__V1__Problem *p = tv_problem_from_error(e, f->arena);
     p->instance = tv_arena_printf(f->arena, "urn:uuid:%s", f->context.request_id);
     struct tv_buf body = TV_BUF_INIT(BODY_MAX);
-    tv_pb_to_json(&p->base, &body);
+    tv_pb_to_json_sparse(&p->base, &body);
 
     struct tv_http_field fields[4];
     size_t count = 0;

@@ -123,8 +123,7 @@ static enum tv_err set_field(struct flight *f, ProtobufCMessage *m, const char *
 }
 
 /* draft-ietf-httpapi-idempotency-key-header: required on requests that create. */
-static enum tv_err read_idempotency_key(struct flight *f, ProtobufCMessage *m,
-                                        struct tv_error *e) {
+static enum tv_err read_idempotency_key(struct flight *f, ProtobufCMessage *m, struct tv_error *e) {
     struct tv_str key = tv_str_trim(tv_http_header(f->http, "Idempotency-Key"));
     if (key.len >= 2 && key.p[0] == '"' && key.p[key.len - 1] == '"')
         key = (struct tv_str){key.p + 1, key.len - 2};

@@ -7,8 +7,8 @@
 #define DEPTH_MAX 12
 
 struct node {
-    struct tv_str segment; /* literal; of a parameter node: its name */
-    struct node *literals; /* children, a list */
+    struct tv_str segment;  /* literal; of a parameter node: its name */
+    struct node *literals;  /* children, a list */
     struct node *parameter; /* child that takes any segment; NULL: none */
     struct node *next;      /* sibling */
     const struct tv_route *routes[METHODS_MAX];

@@ -22,9 +22,9 @@ enum router_verdict { ROUTER_FOUND, ROUTER_NO_PATH, ROUTER_NO_METHOD };
 
 struct router_match {
     enum router_verdict verdict;
-    const struct tv_route *route;                   /* FOUND */
-    struct tv_str values[TV_ROUTE_PARAMS_MAX];      /* FOUND: as sent, percent-encoded */
-    char allow[64];                                 /* NO_METHOD: for the Allow field */
+    const struct tv_route *route;              /* FOUND */
+    struct tv_str values[TV_ROUTE_PARAMS_MAX]; /* FOUND: as sent, percent-encoded */
+    char allow[64];                            /* NO_METHOD: for the Allow field */
 };
 
 /* HEAD matches GET. `path` begins with "/" and has no query. */

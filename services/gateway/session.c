@@ -40,7 +40,8 @@ static enum tv_err read_key(struct tv_sessions *s, struct tv_str line, struct tv
     size_t n = s->key_count;
     size_t len;
     if (secret.p == NULL || id.len == 0 || id.len >= sizeof s->ids[0])
-        return tv_fail(e, TV_ERR_INVALID, "session key %zu is not of the form kid:base64url", n + 1);
+        return tv_fail(e, TV_ERR_INVALID, "session key %zu is not of the form kid:base64url",
+                       n + 1);
     if (!tv_base64url_decode(secret, s->bytes[n], KEY_BYTES_MAX, &len) ||
         len < TV_JWT_MIN_KEY_BYTES)
         return tv_fail(e, TV_ERR_INVALID, "session key %zu is not %d to %d bytes in base64url",
@@ -104,12 +105,12 @@ enum tv_err tv_session_sign(struct tv_sessions *s, const struct tv_actor *actor,
     int64_t now_s = now_us / TV_US_PER_S;
     int64_t expires_s = (now_us + s->access_ttl_us) / TV_US_PER_S;
     /* Every value is an id or a number of ours: nothing needs escaping. */
-    const char *claims = tv_arena_printf(
-        a,
-        "{\"iss\":\"" ISSUER "\",\"aud\":\"" ISSUER "\",\"sub\":\"%s\",\"cid\":\"%s\","
-        "\"sid\":\"%s\",\"role\":%d,\"iat\":%lld,\"exp\":%lld}",
-        actor->person_id, actor->clinic_id, actor->session_id, (int)actor->role, (long long)now_s,
-        (long long)expires_s);
+    const char *claims = tv_arena_printf(a,
+                                         "{\"iss\":\"" ISSUER "\",\"aud\":\"" ISSUER
+                                         "\",\"sub\":\"%s\",\"cid\":\"%s\","
+                                         "\"sid\":\"%s\",\"role\":%d,\"iat\":%lld,\"exp\":%lld}",
+                                         actor->person_id, actor->clinic_id, actor->session_id,
+                                         (int)actor->role, (long long)now_s, (long long)expires_s);
     enum tv_err err = tv_jwt_sign(&s->keys[0], TOKEN_TYPE, tv_str(claims), a, ret_token, e);
     if (err == TV_OK)
         *ret_expires_us = expires_s * TV_US_PER_S;
@@ -194,8 +195,8 @@ struct tv_str tv_session_cookie(const struct tv_http *x, const char *name) {
     return (struct tv_str){NULL, 0};
 }
 
-enum tv_err tv_session_token(const struct tv_http *x, struct tv_str *ret_token,
-                             bool *ret_by_cookie, struct tv_error *e) {
+enum tv_err tv_session_token(const struct tv_http *x, struct tv_str *ret_token, bool *ret_by_cookie,
+                             struct tv_error *e) {
     struct tv_str field = tv_http_header(x, "Authorization");
     if (field.p == NULL) {
         *ret_token = tv_session_cookie(x, TV_COOKIE_SESSION);

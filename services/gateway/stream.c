@@ -54,7 +54,7 @@ struct stream {
 
 struct tv_streams {
     struct gateway *gateway;
-    void *people;  /* tsearch(3) trees by id */
+    void *people; /* tsearch(3) trees by id */
     void *clinics;
     TAILQ_HEAD(, person) all_people;
     TAILQ_HEAD(, stream) beats;
@@ -71,11 +71,10 @@ static struct tv_metric streams_open = {
 static struct tv_metric streams_written = {.name = "tv_stream_events_total",
                                            .help = "Notices written to event streams",
                                            .type = TV_COUNTER};
-static struct tv_metric streams_reads = {
-    .name = "tv_stream_reads_total",
-    .help = "Reads of an inbox, by what made them necessary",
-    .type = TV_COUNTER,
-    .labels = {"reason"}};
+static struct tv_metric streams_reads = {.name = "tv_stream_reads_total",
+                                         .help = "Reads of an inbox, by what made them necessary",
+                                         .type = TV_COUNTER,
+                                         .labels = {"reason"}};
 static struct tv_metric streams_cut = {.name = "tv_streams_cut_total",
                                        .help = "Streams cut because their reader was too slow",
                                        .type = TV_COUNTER};
@@ -231,8 +230,7 @@ static void take_page(struct stream *s, const Televisit__V1__ListInboxReply *pag
         s->behind = true;
 }
 
-static void on_page(void *ctx, enum tv_err err, const struct tv_error *e,
-                    ProtobufCMessage *reply) {
+static void on_page(void *ctx, enum tv_err err, const struct tv_error *e, ProtobufCMessage *reply) {
     struct stream *s = ctx;
     (void)e;
     if (err == TV_OK)
@@ -261,16 +259,15 @@ static void start_read(struct stream *s) {
     s->call_arena = tv_arena_new();
     struct tv_context context = s->flight->context;
     context.deadline_us = tv_clock_mono_us() + CALL_TIMEOUT_US;
-    Televisit__V1__ListInboxRequest *in =
-        TV_PB_NEW(s->call_arena, Televisit__V1__ListInboxRequest,
-                  televisit__v1__list_inbox_request__descriptor);
+    Televisit__V1__ListInboxRequest *in = TV_PB_NEW(s->call_arena, Televisit__V1__ListInboxRequest,
+                                                    televisit__v1__list_inbox_request__descriptor);
     /* Without a position only the newest number is of interest. */
     in->after = s->positioned ? s->last_seq : INT64_MAX;
     in->limit = s->positioned ? PAGE : 1;
     const ProtobufCServiceDescriptor *inbox = &televisit__v1__inbox__descriptor;
-    s->call = tv_rpc_call(g->bus, inbox,
-                          protobuf_c_service_descriptor_get_method_by_name(inbox, "List"),
-                          &context, &in->base, s->call_arena, on_page, s);
+    s->call =
+        tv_rpc_call(g->bus, inbox, protobuf_c_service_descriptor_get_method_by_name(inbox, "List"),
+                    &context, &in->base, s->call_arena, on_page, s);
 }
 
 /* -- nudges -------------------------------------------------------------------------------------*/
@@ -343,7 +340,8 @@ static void start_check(struct tv_streams *all) {
 
 static void on_check(void *ctx) { start_check(ctx); }
 
-/* -- beats: a comment keeps proxies patient and finds clients that are gone ----------------------*/
+/* -- beats: a comment keeps proxies patient and finds clients that are gone
+ * ----------------------*/
 
 static void on_beat(void *ctx) {
     struct tv_streams *all = ctx;
@@ -396,8 +394,7 @@ void flow_events(struct flight *f, const ProtobufCMessage *request) {
     struct stream *s = TV_ARENA_NEW(f->arena, struct stream);
     s->flight = f;
     s->person = p;
-    s->positioned =
-        read_position(f, (const Televisit__V1__EventsRequest *)request, &s->last_seq);
+    s->positioned = read_position(f, (const Televisit__V1__EventsRequest *)request, &s->last_seq);
     s->again = tv_timer_new(f->gateway->loop, on_again, s);
     f->stream = s;
     TAILQ_INSERT_TAIL(&p->streams, s, of_person);
@@ -456,7 +453,8 @@ unsigned tv_streams_count(const struct tv_streams *s) { return s->count; }
 
 void tv_streams_close_all(struct tv_streams *all) {
     struct stream *s;
-    TAILQ_FOREACH(s, &all->beats, by_beat) close_stream(s);
+    TAILQ_FOREACH(s, &all->beats, by_beat)
+        close_stream(s);
 }
 
 void tv_streams_free(struct tv_streams *all) {

@@ -58,8 +58,7 @@ static bool is_date(struct tv_str s) {
 static bool is_time(struct tv_str s) {
     uint64_t hour, minute;
     return s.len == 5 && s.p[2] == ':' && tv_str_to_u64((struct tv_str){s.p, 2}, 0, 24, &hour) &&
-           tv_str_to_u64((struct tv_str){s.p + 3, 2}, 0, 59, &minute) &&
-           (hour < 24 || minute == 0);
+           tv_str_to_u64((struct tv_str){s.p + 3, 2}, 0, 59, &minute) && (hour < 24 || minute == 0);
 }
 
 bool tv_pattern_matches(enum tv_pattern pattern, struct tv_str text) {
@@ -155,27 +154,6 @@ static enum tv_err check_value(const ProtobufCFieldDescriptor *d, const struct t
     }
 }
 
-static size_t stride_of(const ProtobufCFieldDescriptor *d) {
-    switch (d->type) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return sizeof(int64_t);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    default:
-        return sizeof(int32_t);
-    }
-}
-
 static enum tv_err check_field(const ProtobufCFieldDescriptor *d, const struct tv_field_rules *r,
                                const ProtobufCMessage *m, const char *prefix, unsigned depth,
                                struct tv_error *e) {
@@ -186,12 +164,13 @@ static enum tv_err check_field(const ProtobufCFieldDescriptor *d, const struct t
     if (d->label != PROTOBUF_C_LABEL_REPEATED)
         return check_value(d, r, tv_pb_member(m, d), pointer, depth, e);
 
-    size_t count = *(const size_t *)(const void *)((const char *)m + d->quantifier_offset);
+    size_t count = tv_pb_count(m, d);
     const char *elements = *(char *const *)tv_pb_member(m, d);
     for (size_t i = 0; i < count; i++) {
         char element[POINTER_MAX + 24];
         snprintf(element, sizeof element, "%s/%zu", pointer, i);
-        enum tv_err err = check_value(d, r, elements + i * stride_of(d), element, depth, e);
+        enum tv_err err =
+            check_value(d, r, elements + i * tv_pb_element_size(d), element, depth, e);
         if (err != TV_OK)
             return err;
     }
@@ -215,8 +194,8 @@ enum tv_err tv_validate(const struct tv_rules *rules, const ProtobufCMessage *m,
     return rules == NULL ? TV_OK : check_message(rules, m, "", 0, e);
 }
 
-enum tv_err tv_validate_settable(const struct tv_rules *rules, const ProtobufCMessage *m,
-                                 bool body, struct tv_error *e) {
+enum tv_err tv_validate_settable(const struct tv_rules *rules, const ProtobufCMessage *m, bool body,
+                                 struct tv_error *e) {
     for (unsigned i = 0; rules != NULL && i < rules->field_count; i++) {
         const ProtobufCFieldDescriptor *d = &m->descriptor->fields[i];
         const struct tv_field_rules *r = &rules->fields[i];

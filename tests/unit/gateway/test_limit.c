@@ -38,9 +38,8 @@ static void test_burst_and_rate(void **state) {
         struct tv_limits *l = tv_limits_new(64, 100);
         assert_int_equal(pass_at_once(l, rows[i].class, "ada", START_US), rows[i].burst);
         assert_int_equal(pass_at_once(l, rows[i].class, "bob", START_US), rows[i].burst);
-        assert_int_equal(
-            pass_at_once(l, rows[i].class, "ada", START_US + 2 * TV_US_PER_S),
-            TV_MIN(rows[i].burst, 2 * rows[i].per_second));
+        assert_int_equal(pass_at_once(l, rows[i].class, "ada", START_US + 2 * TV_US_PER_S),
+                         TV_MIN(rows[i].burst, 2 * rows[i].per_second));
         assert_int_equal(pass_at_once(l, rows[i].class, "ada", START_US + 3600 * TV_US_PER_S),
                          rows[i].burst);
         tv_limits_free(l);

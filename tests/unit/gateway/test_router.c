@@ -55,9 +55,22 @@ static void test_every_route(void **state) {
 
 static void test_not_there(void **state) {
     static const char *const paths[] = {
-        "",   "/",   "//",  "v1/me",  "/v1", "/v1/", "/v1/me/",     "/v1/ME", "/v2/me", "/v1/mee",
-        "/v1/appointments//join",     "/v1/appointments/a/join/b", "/v1/appointments/a/nothing",
-        "/v1/appointments/a/join/",   "*",   "/../etc/passwd",
+        "",
+        "/",
+        "//",
+        "v1/me",
+        "/v1",
+        "/v1/",
+        "/v1/me/",
+        "/v1/ME",
+        "/v2/me",
+        "/v1/mee",
+        "/v1/appointments//join",
+        "/v1/appointments/a/join/b",
+        "/v1/appointments/a/nothing",
+        "/v1/appointments/a/join/",
+        "*",
+        "/../etc/passwd",
         "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z",
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(paths); i++)

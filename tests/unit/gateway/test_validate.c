@@ -106,9 +106,9 @@ static void test_bodies(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
         struct tv_error e = TV_ERROR_INIT;
         enum tv_err err = check_json(rows[i].route, rows[i].json, &e);
-        if (rows[i].pointer == NULL ? err != TV_OK
-                                    : err != TV_ERR_INVALID ||
-                                          strcmp(e.pointer, rows[i].pointer) != 0)
+        if (rows[i].pointer == NULL
+                ? err != TV_OK
+                : err != TV_ERR_INVALID || strcmp(e.pointer, rows[i].pointer) != 0)
             fail_msg("%s: error %d at \"%s\"", rows[i].json, (int)err, e.pointer);
     }
 }
@@ -152,21 +152,11 @@ static void test_percent_decoding(void **state) {
         bool plus;
         const char *decoded; /* NULL: refused */
     } rows[] = {
-        {"", false, ""},
-        {"abc", false, "abc"},
-        {"a%20b", false, "a b"},
-        {"a+b", false, "a+b"},
-        {"a+b", true, "a b"},
-        {"%C3%a4", false, "\xc3\xa4"},
-        {"%", false, NULL},
-        {"%4", false, NULL},
-        {"a%4", false, NULL},
-        {"%g1", false, NULL},
-        {"%1g", false, NULL},
-        {"%00", false, NULL},
-        {"%ff", false, NULL},
-        {"%41", false, "A"},
-        {"%41%", false, NULL},
+        {"", false, ""},       {"abc", false, "abc"}, {"a%20b", false, "a b"},
+        {"a+b", false, "a+b"}, {"a+b", true, "a b"},  {"%C3%a4", false, "\xc3\xa4"},
+        {"%", false, NULL},    {"%4", false, NULL},   {"a%4", false, NULL},
+        {"%g1", false, NULL},  {"%1g", false, NULL},  {"%00", false, NULL},
+        {"%ff", false, NULL},  {"%41", false, "A"},   {"%41%", false, NULL},
     };
     struct tv_arena *a = tv_arena_new();
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
@@ -185,8 +175,8 @@ static void test_percent_decoding(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns), cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_nested_pointer), cmocka_unit_test(test_length),
+        cmocka_unit_test(test_patterns),         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_nested_pointer),   cmocka_unit_test(test_length),
         cmocka_unit_test(test_percent_decoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,19 @@ static void test_values_are_written(void **state) {
     tv_arena_free(a);
 }
 
+static void test_sparse(void **state) {
+    Televisit__V1__Problem problem = TELEVISIT__V1__PROBLEM__INIT;
+    struct tv_buf out = TV_BUF_INIT(200);
+    tv_pb_to_json_sparse(&problem.base, &out);
+    assert_string_equal(out.data, "{}");
+    tv_buf_clear(&out);
+    problem.status = 404;
+    problem.title = (char *)"There is no such thing";
+    tv_pb_to_json_sparse(&problem.base, &out);
+    assert_string_equal(out.data, "{\"title\":\"There is no such thing\",\"status\":404}");
+    tv_buf_done(&out);
+}
+
 static void test_a_full_buffer_is_told(void **state) {
     Televisit__V1__Problem problem = TELEVISIT__V1__PROBLEM__INIT;
     struct tv_buf out = TV_BUF_INIT(20);
@@ -186,7 +199,8 @@ static const struct {
      "{\"doctorId\":\"\",\"hours\":["
      "{\"weekday\":-2147483648,\"from\":\"\",\"to\":\"\",\"slotMinutes\":0},"
      "{\"weekday\":2147483647,\"from\":\"\",\"to\":\"\",\"slotMinutes\":0}]}"},
-    {HEADS, "{\"heads\":[{\"lastSeq\":\"9223372036854775807\"},{\"lastSeq\":-9223372036854775808}]}",
+    {HEADS,
+     "{\"heads\":[{\"lastSeq\":\"9223372036854775807\"},{\"lastSeq\":-9223372036854775808}]}",
      "{\"heads\":[{\"personId\":\"\",\"lastSeq\":\"9223372036854775807\"},"
      "{\"personId\":\"\",\"lastSeq\":\"-9223372036854775808\"}]}"},
     {HEADS, "{\"heads\":[{\"lastSeq\":1.5e3},{\"lastSeq\":-0.0},{\"lastSeq\":\"-0\"}]}",
@@ -203,8 +217,9 @@ static const struct {
     {KINDS, "{\"u64\":\"18446744073709551615\",\"f\":\"Infinity\",\"d\":-2,\"choiceText\":\"\"}",
      "{\"u32\":0,\"u64\":\"18446744073709551615\",\"f\":\"Infinity\",\"d\":-2,"
      "\"choiceText\":\"\",\"bools\":[],\"chunks\":[]}"},
-    {KINDS, "{\"f\":\"1.5\",\"d\":\"-1e-3\",\"choiceText\":null,\"choiceNumber\":1,"
-            "\"bools\":[true],\"chunks\":[\"\"]}",
+    {KINDS,
+     "{\"f\":\"1.5\",\"d\":\"-1e-3\",\"choiceText\":null,\"choiceNumber\":1,"
+     "\"bools\":[true],\"chunks\":[\"\"]}",
      "{\"u32\":0,\"u64\":\"0\",\"f\":1.5,\"d\":-0.001,\"choiceNumber\":1,\"bools\":[true],"
      "\"chunks\":[\"\"]}"},
 };
@@ -353,9 +368,9 @@ static void test_refused(void **state) {
         if (err != refused[i].err || strcmp(e.pointer, refused[i].pointer) != 0 ||
             strstr(e.detail, refused[i].detail) == NULL) {
             fail_msg("%.*s: %s, at \"%s\": \"%s\"; expected %s, \"%s\": \"%s\"",
-                     TV_STR_ARGS(refused[i].json), err == TV_OK ? "accepted" : tv_err_info(err)->name,
-                     e.pointer, e.detail, tv_err_info(refused[i].err)->name, refused[i].pointer,
-                     refused[i].detail);
+                     TV_STR_ARGS(refused[i].json),
+                     err == TV_OK ? "accepted" : tv_err_info(err)->name, e.pointer, e.detail,
+                     tv_err_info(refused[i].err)->name, refused[i].pointer, refused[i].detail);
         }
         assert_int_equal(e.code, err);
         assert_ptr_equal(m, untouched); /* outputs are written only on success */
@@ -434,10 +449,10 @@ static void test_lenient(void **state) {
     struct tv_arena *a = tv_arena_new();
     struct tv_error e = TV_ERROR_INIT;
     ProtobufCMessage *m = NULL;
-    const struct tv_str room = TV_S(
-        "{\"sid\":\"RM_D9bhG5ofS2kE\", \"name\":\"visit-1\", \"empty_timeout\":600, "
-        "\"creation_time\":\"1795399085\", \"enabled_codecs\":[{\"mime\":\"audio/PCMU\"}], "
-        "\"metadata\":\"{\\\"v\\\":1}\", \"active_recording\":false, \"version\":null}");
+    const struct tv_str room =
+        TV_S("{\"sid\":\"RM_D9bhG5ofS2kE\", \"name\":\"visit-1\", \"empty_timeout\":600, "
+             "\"creation_time\":\"1795399085\", \"enabled_codecs\":[{\"mime\":\"audio/PCMU\"}], "
+             "\"metadata\":\"{\\\"v\\\":1}\", \"active_recording\":false, \"version\":null}");
     assert_int_equal(tv_pb_from_json(&livekit__room__descriptor, room, TV_PB_LENIENT, a, &m, &e),
                      TV_OK);
     const Livekit__Room *r = (const Livekit__Room *)(void *)m;
@@ -445,13 +460,14 @@ static void test_lenient(void **state) {
     assert_int_equal(r->empty_timeout, 600);
     assert_true(r->creation_time == 1795399085);
 
-    assert_int_equal(tv_pb_from_json(JOIN, TV_S("{\"participantType\":\"ROBOT\"}"), TV_PB_LENIENT,
-                                     a, &m, &e),
-                     TV_OK);
+    assert_int_equal(
+        tv_pb_from_json(JOIN, TV_S("{\"participantType\":\"ROBOT\"}"), TV_PB_LENIENT, a, &m, &e),
+        TV_OK);
     assert_int_equal(((const Televisit__V1__JoinRequest *)(void *)m)->participant_type, 0);
     /* but a wrong type stays wrong */
-    assert_int_equal(tv_pb_from_json(JOIN, TV_S("{\"appointmentId\":{}}"), TV_PB_LENIENT, a, &m, &e),
-                     TV_ERR_INVALID);
+    assert_int_equal(
+        tv_pb_from_json(JOIN, TV_S("{\"appointmentId\":{}}"), TV_PB_LENIENT, a, &m, &e),
+        TV_ERR_INVALID);
     tv_arena_free(a);
 }
 
@@ -517,6 +533,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_written),
         cmocka_unit_test(test_values_are_written),
+        cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_a_full_buffer_is_told),
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
