@@ -58,6 +58,15 @@ void tv_sha256(struct tv_str data, unsigned char out[static TV_SHA256_BYTES]) {
     (void)crypto_hash_sha256(out, bytes_of(data), data.len);
 }
 
+void tv_hmac_sha256(struct tv_str key, struct tv_str data,
+                    unsigned char out[static TV_SHA256_BYTES]) {
+    crypto_auth_hmacsha256_state state;
+    (void)crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len);
+    (void)crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
+    (void)crypto_auth_hmacsha256_final(&state, out);
+    sodium_memzero(&state, sizeof(state));
+}
+
 uint64_t tv_hash(struct tv_str data) {
     uint64_t hash;
     static_assert(sizeof(hash) == crypto_shorthash_BYTES, "size of a hash");

@@ -255,9 +255,8 @@ static enum kind kind_of(const ProtobufCFieldDescriptor *f) {
 
 /* What a refusal says is expected. */
 static const char *const kind_names[] = {
-    [KIND_WHOLE] = "a whole number", [KIND_REAL] = "a number",
-    [KIND_BOOL] = "true or false",   [KIND_ENUM] = "a name",
-    [KIND_STRING] = "a string",      [KIND_BYTES] = "bytes as base64",
+    [KIND_WHOLE] = "a whole number", [KIND_REAL] = "a number",     [KIND_BOOL] = "true or false",
+    [KIND_ENUM] = "a name",          [KIND_STRING] = "a string",   [KIND_BYTES] = "bytes as base64",
     [KIND_TIME] = "a time",          [KIND_MESSAGE] = "an object",
 };
 

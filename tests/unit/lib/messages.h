@@ -27,11 +27,16 @@ static const ProtobufCServiceDescriptor *const messages_services[] = {
 
 /* What travels otherwise: sealed, signed, as an error, to LiveKit. */
 static const ProtobufCMessageDescriptor *const messages_roots[] = {
-    &televisit__v1__grant__descriptor,        &televisit__v1__problem__descriptor,
-    &televisit__v1__access_claims__descriptor, &livekit__create_room_request__descriptor,
-    &livekit__room__descriptor,               &livekit__delete_room_request__descriptor,
-    &livekit__delete_room_response__descriptor, &livekit__twirp_error__descriptor,
-    &livekit__access_token__descriptor,       &televisit__v1__jose_header__descriptor,
+    &televisit__v1__grant__descriptor,
+    &televisit__v1__problem__descriptor,
+    &televisit__v1__access_claims__descriptor,
+    &livekit__create_room_request__descriptor,
+    &livekit__room__descriptor,
+    &livekit__delete_room_request__descriptor,
+    &livekit__delete_room_response__descriptor,
+    &livekit__twirp_error__descriptor,
+    &livekit__access_token__descriptor,
+    &televisit__v1__jose_header__descriptor,
 };
 
 static void messages_add(const ProtobufCMessageDescriptor *type,

@@ -1,4 +1,5 @@
-/* JSON Web Tokens: made by us and by libjwt, checked by us and by libjwt, and forged in all ways. */
+/* JSON Web Tokens: made by us and by libjwt, checked by us and by libjwt, and forged in all ways.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,8 +82,8 @@ static void test_headers(void **state) {
         {"JWT, wanted another", TV_S("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"), "at+jwt", REFUSED},
         {"another, wanted JWT", TV_S("{\"alg\":\"HS256\",\"typ\":\"at+jwt\"}"), NULL, REFUSED},
         {"unknown kid", TV_S("{\"alg\":\"HS256\",\"kid\":\"x\",\"typ\":\"JWT\"}"), NULL, REFUSED},
-        {"kid of another key", TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-10\",\"typ\":\"JWT\"}"), NULL,
-         REFUSED},
+        {"kid of another key", TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-10\",\"typ\":\"JWT\"}"),
+         NULL, REFUSED},
         {"kid is a number", TV_S("{\"alg\":\"HS256\",\"kid\":7,\"typ\":\"JWT\"}"), NULL, REFUSED},
         {"crit", TV_S("{\"alg\":\"HS256\",\"typ\":\"JWT\",\"crit\":[\"b64\"],\"b64\":false}"), NULL,
          REFUSED},
@@ -111,12 +112,8 @@ static void test_claims(void **state) {
         struct tv_str claims;
         enum tv_err err;
     } cases[] = {
-        {TV_S("{}"), TV_OK},
-        {TV_S("{\"sub\":\"x\"}"), TV_OK},
-        {TV_S("[]"), REFUSED},
-        {TV_S("\"{}\""), REFUSED},
-        {TV_S("null"), REFUSED},
-        {TV_S("17"), REFUSED},
+        {TV_S("{}"), TV_OK},       {TV_S("{\"sub\":\"x\"}"), TV_OK}, {TV_S("[]"), REFUSED},
+        {TV_S("\"{}\""), REFUSED}, {TV_S("null"), REFUSED},          {TV_S("17"), REFUSED},
         {{"", 0}, REFUSED},
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
@@ -148,8 +145,8 @@ static void test_every_character_counts(void **state) {
 static void test_forms(void **state) {
     char *token = forge(good_head, TV_S("{\"sub\":\"x\"}")), text[1024];
     static const char *const forms[] = {
-        "", ".", "..", "...", "x", "a.b.c", "%s.", ".%s", "%s.x", "%s ", " %s", "%s=", "%s\n",
-        "Bearer %s", "%s.%s",
+        "",     ".",   "..",  "...", "x",    "a.b.c",     "%s.",   ".%s",
+        "%s.x", "%s ", " %s", "%s=", "%s\n", "Bearer %s", "%s.%s",
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(forms); i++) {
         struct tv_buf b = TV_BUF_INIT(sizeof text - 1);
@@ -232,8 +229,8 @@ static void test_signed_by_us(void **state) {
     static const struct {
         const struct tv_jwt_key *key;
         const char *type;
-    } cases[] = {{&plain, NULL}, {&plain, "JWT"}, {&named, NULL}, {&plain, "at+jwt"},
-                 {&named, "at+jwt"}};
+    } cases[] = {
+        {&plain, NULL}, {&plain, "JWT"}, {&named, NULL}, {&plain, "at+jwt"}, {&named, "at+jwt"}};
     const struct tv_jwt_key keys[] = {named, other};
     struct tv_arena *a = tv_arena_new();
     for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
@@ -255,12 +252,12 @@ static void test_libjwt_accepts_ours(void **state) {
     jwt_free(jwt);
 
     /* What we put together is what libjwt writes: only typ differs. */
-    char *standard = forge(TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-11\",\"typ\":\"JWT\"}"),
-                           TV_S(CLAIMS));
+    char *standard =
+        forge(TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-11\",\"typ\":\"JWT\"}"), TV_S(CLAIMS));
     assert_true(tv_str_eqz(token, standard));
     free(standard);
-    char *typed = forge(TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-11\",\"typ\":\"at+jwt\"}"),
-                        TV_S(CLAIMS));
+    char *typed =
+        forge(TV_S("{\"alg\":\"HS256\",\"kid\":\"2026-11\",\"typ\":\"at+jwt\"}"), TV_S(CLAIMS));
     assert_true(tv_str_eqz(sign(&named, "at+jwt", a), typed));
     free(typed);
     tv_arena_free(a);

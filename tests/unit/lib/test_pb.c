@@ -126,8 +126,10 @@ static void test_bytes(void **state) {
         {"a group", TV_S("\x0b\x0c"), false},
         {"wire type 6", TV_S("\x0e\x00"), false},
         {"a string that is no UTF-8", TV_S("\x12\x02\xff\xfe"), false},
-        {"a string with NUL", TV_S("\x12\x03"
-                                   "a\0b"), false},
+        {"a string with NUL",
+         TV_S("\x12\x03"
+              "a\0b"),
+         false},
         {"a bad sub-message", TV_S("\x0a\x01\x0a"), false},
         {"a varint where a sub-message belongs", TV_S("\x08\x01"), false},
     };
@@ -178,8 +180,8 @@ static void test_amplification(void **state) {
     assert_null(tv_pb_unpack(&televisit__v1__list_appointments_reply__descriptor,
                              (struct tv_str){bytes, TV_PB_MAX_BYTES}, a));
     assert_true(tv_arena_used(a) < 64u << 20);
-    assert_true(unpacks(&televisit__v1__list_appointments_reply__descriptor,
-                        (struct tv_str){bytes, 2000}));
+    assert_true(
+        unpacks(&televisit__v1__list_appointments_reply__descriptor, (struct tv_str){bytes, 2000}));
     tv_arena_free(a);
     free(bytes);
 }
