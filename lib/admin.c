@@ -1,12 +1,12 @@
 /* admin.c - see admin.h. Answers come at once, so a scrape costs one turn of the loop. */
-#include "admin.h"
+#include "lib/admin.h"
 
 #include <stdlib.h>
 
-#include "clock.h"
-#include "httpd.h"
-#include "metrics.h"
-#include "str.h"
+#include "lib/clock.h"
+#include "lib/httpd.h"
+#include "lib/metrics.h"
+#include "lib/str.h"
 
 #define METRICS_BYTES_MAX (4 << 20)
 

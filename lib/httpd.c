@@ -21,18 +21,16 @@
  *   505  not HTTP/1.x
  * A client sees them only when it does not speak HTTP; behind a reverse proxy nobody does.
  */
-#include "httpd.h"
+#include "lib/httpd.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "lib/clock.h"
+#include "lib/httpd_head.h"
+#include "lib/httpd_socket.h"
 
 /* A body that is refused is read to its end and forgotten up to this size, so that the client
  * reads our answer instead of a reset, and may go on with the connection. */
@@ -204,53 +202,10 @@ static void refuse(struct tv_http *x, enum tv_err err, const char *detail) {
     tv_buf_done(&body);
 }
 
-/* What a head says of itself, gathered in one pass. */
-struct head {
-    unsigned hosts, lengths, encodings;
-    bool chunked, waits; /* Expect: the body comes when we say so */
-    struct tv_str length;
-};
-
 static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name,
                                 size_t name_len, const char *value, size_t value_len) {
-    struct head *h = ctx;
-    struct tv_str key = {name, name_len}, text = {value, value_len};
-
-    switch (name_len) {
-    case 4:
-        h->hosts += tv_str_eq_nocase(key, TV_S("host"));
-        break;
-    case 6:
-        h->waits = h->waits || tv_str_eq_nocase(key, TV_S("expect"));
-        break;
-    case 14:
-        if (tv_str_eq_nocase(key, TV_S("content-length"))) {
-            h->lengths++;
-            h->length = text;
-        }
-        break;
-    case 17:
-        if (tv_str_eq_nocase(key, TV_S("transfer-encoding"))) {
-            h->encodings++;
-            h->chunked = tv_str_eq_nocase(text, TV_S("chunked"));
-        }
-        break;
-    default:
-        break;
-    }
+    tv_httpd_head_field(ctx, (struct tv_str){name, name_len}, (struct tv_str){value, value_len});
     return MHD_YES;
-}
-
-/* Why this head cannot stand; NULL when it can. Two lengths, or a length and chunks, are how a
- * request is smuggled past a proxy (RFC 9112 section 6.3). */
-static const char *framing_fault(const struct head *h, const char *version) {
-    if (h->hosts > 1 || (h->hosts == 0 && strcmp(version, "HTTP/1.1") == 0))
-        return "One field Host is needed.";
-    if (h->lengths + h->encodings > 1)
-        return "The length of the body is said more than once.";
-    if (h->encodings == 1 && !h->chunked)
-        return "The only transfer encoding is chunked.";
-    return NULL;
 }
 
 static size_t header_bytes(struct MHD_Connection *mhd) {
@@ -278,7 +233,7 @@ static enum MHD_Result queue(struct tv_http *x) {
 /* The head is complete. */
 static enum MHD_Result begin(struct tv_http *x, const char *method, const char *version) {
     const struct tv_httpd_config *c = &x->d->config;
-    struct head h = {0};
+    struct tv_httpd_head h = {0};
     const char *fault;
     uint64_t length = 0;
     bool malformed;
@@ -289,7 +244,7 @@ static enum MHD_Result begin(struct tv_http *x, const char *method, const char *
     conn_list(x->conn);
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, &h);
     x->has_body = h.chunked || (h.lengths == 1 && !tv_str_eqz(h.length, "0"));
-    fault = framing_fault(&h, version);
+    fault = tv_httpd_head_fault(&h, version);
     malformed = fault != NULL || x->path.len == 0 || memchr(x->path.p, ' ', x->path.len) != NULL;
     if (malformed)
         refuse(x, TV_ERR_MALFORMED, fault != NULL ? fault : "The request target is malformed.");
@@ -316,7 +271,7 @@ static enum MHD_Result take_body(struct tv_http *x, const char *data, size_t len
         tv_buf_append(&x->body, data, len);
     if (x->answered || x->body.overflow)
         x->discarded_bytes += len;
-    return x->discarded_bytes > DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
+    return x->discarded_bytes <= DISCARD_MAX_BYTES ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const char *url,
@@ -357,11 +312,9 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
 static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *mhd) {
     struct tv_arena *arena = tv_arena_new();
     struct tv_http *x = TV_ARENA_NEW(arena, struct tv_http);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     x->d = ctx;
-    x->conn = info->socket_context;
+    x->conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     x->mhd = mhd;
     x->arena = arena;
     if (uri != NULL) {
@@ -418,46 +371,6 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
 
 /* -- the server ---------------------------------------------------------------------------------*/
 
-static enum tv_err listen_at(const char *address, int *ret_fd, unsigned *ret_port,
-                             struct tv_error *e) {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    const char *colon = strrchr(address, ':');
-    struct tv_str host = {address, colon == NULL ? 0 : (size_t)(colon - address)};
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage bound;
-    socklen_t bound_len = sizeof(bound);
-    char name[256];
-    int fd, on = 1, off = 0, rc;
-
-    if (host.len >= 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
-        host = (struct tv_str){host.p + 1, host.len - 2};
-    if (host.len == 0 || host.len >= sizeof(name))
-        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s is not an address with a port", address);
-    snprintf(name, sizeof(name), "%.*s", TV_STR_ARGS(host));
-    rc = getaddrinfo(name, colon + 1, &hints, &found);
-    if (rc != 0)
-        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: %s", address, gai_strerror(rc));
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (found->ai_family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    }
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0 ||
-        getsockname(fd, (struct sockaddr *)&bound, &bound_len) != 0) {
-        tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: %s", address, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        freeaddrinfo(found);
-        return TV_ERR_UNAVAILABLE;
-    }
-    freeaddrinfo(found);
-    *ret_fd = fd;
-    *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                  : ((struct sockaddr_in *)&bound)->sin_port);
-    return TV_OK;
-}
-
 /* Strict parsing (1) refuses bare line feeds and folded fields since 1.0, and we want that; in
  * 0.9.75 it only adds checks that we make ourselves, with a better answer. */
 static int strictness(void) { return MHD_get_version()[0] == '0' ? 0 : 1; }
@@ -472,7 +385,7 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
     d->loop = l;
     TAILQ_INIT(&d->slow);
     LIST_INIT(&d->open);
-    err = listen_at(c->address, &fd, &d->port, e);
+    err = tv_httpd_listen(c->address, &fd, &d->port, e);
     if (err != TV_OK) {
         free(d);
         return err;
@@ -587,26 +500,12 @@ const char *tv_http_peer(const struct tv_http *x) {
     const union MHD_ConnectionInfo *info;
     char text[INET6_ADDRSTRLEN] = "";
 
-    if (x->peer != NULL)
-        return x->peer;
-    info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr != NULL) {
-        const struct sockaddr *a = info->client_addr;
-
-        if (a->sa_family == AF_INET6) {
-            const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
-
-            /* An IPv4 client of a socket for both: its own address, or limits see two clients. */
-            if (IN6_IS_ADDR_V4MAPPED(in6))
-                inet_ntop(AF_INET, &in6->s6_addr[12], text, sizeof(text));
-            else
-                inet_ntop(AF_INET6, in6, text, sizeof(text));
-        } else if (a->sa_family == AF_INET) {
-            inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text,
-                      sizeof(text));
-        }
+    if (x->peer == NULL) {
+        info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        if (info != NULL)
+            tv_httpd_address_text(info->client_addr, text);
+        ((struct tv_http *)x)->peer = tv_arena_strdup(x->arena, text);
     }
-    ((struct tv_http *)x)->peer = tv_arena_strdup(x->arena, text);
     return x->peer;
 }
 
@@ -673,15 +572,6 @@ void tv_httpd_stream(struct tv_http *x, unsigned status, const struct tv_http_fi
            fields, field_count);
 }
 
-/* Whether the client of a stream hung up. A suspended connection is watched by nobody, and the
- * first write after a hang-up still succeeds. */
-static bool hung_up(int fd) {
-    char byte;
-    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 bool tv_http_write(struct tv_http *x, struct tv_str bytes) {
     if (!x->stream || x->cut || x->closing)
         return false;
@@ -691,7 +581,8 @@ bool tv_http_write(struct tv_http *x, struct tv_str bytes) {
         x->out_sent = 0;
     }
     tv_buf_str(&x->out, bytes);
-    if (x->out.overflow || hung_up(x->conn->fd)) {
+    /* A suspended connection is watched by nobody, and the first write after a hang-up succeeds. */
+    if (x->out.overflow || tv_httpd_hung_up(x->conn->fd)) {
         cut(x);
         return false;
     }

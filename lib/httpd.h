@@ -28,13 +28,13 @@ struct tv_httpd;
 struct tv_http; /* one exchange */
 
 struct tv_httpd_config {
-    const char *address;        /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
-    unsigned connections_max;   /* accepted; more wait for one to close */
-    unsigned per_address_max;   /* connections from one address, more are closed; 0: no limit */
-    size_t header_bytes_max;    /* request line and fields: 431 beyond */
-    size_t target_bytes_max;    /* of the request target: 414 beyond */
-    size_t body_bytes_max;      /* unless on_head says less or more: 413 beyond */
-    int64_t idle_timeout_us;    /* for each: a head to come whole, a body, an answer to be taken */
+    const char *address;      /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
+    unsigned connections_max; /* accepted; more wait for one to close */
+    unsigned per_address_max; /* connections from one address, more are closed; 0: no limit */
+    size_t header_bytes_max;  /* request line and fields: 431 beyond */
+    size_t target_bytes_max;  /* of the request target: 414 beyond */
+    size_t body_bytes_max;    /* unless on_head says less or more: 413 beyond */
+    int64_t idle_timeout_us;  /* for each: a head to come whole, a body, an answer to be taken */
     void (*on_head)(void *ctx, struct tv_http *x); /* may be NULL */
     /* Answers a refusal of the limits, with tv_httpd_respond(), at once. NULL: a plain problem. */
     void (*on_refused)(void *ctx, struct tv_http *x, const struct tv_error *e);

@@ -1,0 +1,320 @@
+/* The HTTP server and clients that are careless or hostile: limits, slowness, leaving. */
+#include "tests/unit/lib/httpd_rig.h"
+
+/* -- limits and refusals ------------------------------------------------------------------------*/
+
+#define A100                                                                                       \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaa"
+#define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
+
+static const struct refusal {
+    const char *what;
+    const char *request;
+    int status;
+    const char *part;
+    bool goes_on; /* the connection can be used afterwards */
+} refusals[] = {
+    {"body at the cap", "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" A1000, 200,
+     "\r\n\r\n" A1000, true},
+    {"body over the cap", "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n" A1000 "b",
+     413, "application/problem+json", true},
+    {"its problem", "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n" A1000 "b", 413,
+     "{\"type\":\"/problems/too-large\",\"title\":\"The request is too large\",\"status\":413",
+     true},
+    {"body over the head's cap",
+     "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n12345678901", 413, "too-large",
+     true},
+    {"body at the head's cap",
+     "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n1234567890", 200, "1234567890",
+     true},
+    {"chunks at the cap",
+     "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" A1000
+     "\r\n0\r\n\r\n",
+     200, A1000, true},
+    {"chunks over the cap",
+     "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n3e8\r\n" A1000
+     "\r\n1\r\nb\r\n0\r\n\r\n",
+     413, "problem+json", true},
+    {"a length that is not worth reading",
+     "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n", 413, "problem+json",
+     false},
+    {"a body that waits, too large",
+     "POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 413,
+     "problem+json", false},
+    {"refused by its head", "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+     401, "who are you", true},
+    {"refused by its head, no body", GET("/forbidden"), 401, "who are you", true},
+    {"refused by its head, over the cap",
+     "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n", 401, "who", false},
+    {"target", GET("/" A1000 A100), 414, "/problems/uri-too-long", true},
+    {"query", GET("/?" A1000 A100), 414, "problem+json", true},
+    {"fields",
+     "GET / HTTP/1.1\r\nHost: h\r\nX-A: " A1000 A1000 "\r\nX-B: " A1000 A1000 A1000 "\r\n\r\n", 431,
+     "/problems/headers-too-large", true},
+    {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "problem+json", false},
+    {"length and chunks",
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n0\r\n\r\n",
+     400, "", false},
+    {"two lengths",
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400, "",
+     false},
+    {"other encoding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nabc", 400, "",
+     false},
+    {"no host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", 400, "", false},
+    {"a space in the target", "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400, "", false},
+    {"not HTTP", "this is not http\r\n\r\n", 400, "", false},
+    {"version", "GET / HTTP/9.1\r\nHost: h\r\n\r\n", 505, "", false},
+    {"length no number", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, "",
+     false},
+    {"broken chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400,
+     "", false},
+};
+
+static void test_refusals(void **state) {
+    start(usual());
+    for (size_t i = 0; i < TV_ARRAY_LEN(refusals); i++) {
+        const struct refusal *r = &refusals[i];
+        struct client c = dial();
+        char *text;
+
+        print_message("    %s\n", r->what);
+        say(&c, r->request);
+        text = answer(&c, r->status);
+        if (strstr(text, r->part) == NULL)
+            fail_msg("\"%s\" is not in: %s", r->part, text);
+        free(text);
+        if (r->goes_on) {
+            say(&c, GET("/"));
+            expect(&c, 200, "hello");
+        } else {
+            expect_eof(&c);
+        }
+        hang_up(&c);
+        t.refused = 0;
+    }
+    assert_true(wait_for(nobody_connected, NULL));
+}
+
+static void test_refusals_in_the_owners_form(void **state) {
+    struct tv_httpd_config config = usual();
+    struct client c;
+
+    config.on_refused = on_refused;
+    config.on_head = NULL;
+    config.on_request = NULL; /* never reached */
+    start(config);
+    c = dial();
+    say(&c, GET("/" A1000 A100));
+    expect(&c, 414, "refused uri-too-long");
+    say(&c, "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n" A1000 "b");
+    expect(&c, 413, "refused too-large");
+    hang_up(&c);
+    assert_int_equal(t.refused, 2);
+}
+
+static void test_expect_continue(void **state) {
+    struct client c;
+
+    start(usual());
+    c = dial();
+    say(&c, "POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    expect(&c, 100, "");
+    say(&c, "abc");
+    expect(&c, 200, "abc");
+    hang_up(&c);
+}
+
+static void test_endless_chunks_are_cut(void **state) {
+    struct client c;
+    char line[1100];
+    size_t len = (size_t)snprintf(line, sizeof(line), "3e8\r\n%s\r\n", A1000);
+
+    start(usual());
+    c = dial();
+    say(&c, "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 1000; i++)
+        say_bytes(&c, line, len);
+    expect_eof(&c);
+    assert_true(wait_for(all_ended, NULL));
+    assert_int_equal(t.requests, 0);
+    hang_up(&c);
+}
+
+static void test_connections_of_one_address(void **state) {
+    struct tv_httpd_config config = usual();
+    struct client a, b, c;
+
+    config.per_address_max = 2;
+    start(config);
+    a = dial();
+    b = dial();
+    say(&a, GET("/"));
+    say(&b, GET("/"));
+    expect(&a, 200, "hello");
+    expect(&b, 200, "hello");
+    c = dial();
+    expect_eof(&c);
+    hang_up(&a);
+    hang_up(&b);
+    hang_up(&c);
+}
+
+static void test_connections_at_all(void **state) {
+    struct tv_httpd_config config = usual();
+    struct client a, b;
+
+    config.connections_max = 1;
+    start(config);
+    a = dial();
+    say(&a, GET("/"));
+    expect(&a, 200, "hello");
+    b = dial();
+    say(&b, GET("/empty"));
+    assert_false(tv_loop_run_until(t.loop, heard, &b, 50 * TV_US_PER_MS));
+    hang_up(&a);
+    expect(&b, 204, ""); /* it waited and was not lost */
+    hang_up(&b);
+}
+
+/* -- slow clients -------------------------------------------------------------------------------*/
+
+/* Sends one more byte every few milliseconds, until the server has had enough. */
+struct dribble {
+    struct client client;
+    unsigned sent;
+    int64_t last_us;
+};
+
+static bool dribbled_out(void *ctx) {
+    struct dribble *d = ctx;
+
+    if (tv_clock_mono_us() - d->last_us > 5 * TV_US_PER_MS) {
+        d->last_us = tv_clock_mono_us();
+        d->sent += send(d->client.fd, "x", 1, MSG_NOSIGNAL) == 1;
+    }
+    return heard(&d->client);
+}
+
+static void dribble_after(const char *begin) {
+    struct tv_httpd_config config = usual();
+    struct dribble d = {.client.until_eof = true};
+    int64_t began_us;
+
+    config.idle_timeout_us = 150 * TV_US_PER_MS;
+    start(config);
+    d.client = dial();
+    d.client.until_eof = true;
+    began_us = tv_clock_mono_us();
+    say(&d.client, begin);
+    assert_true(wait_for(dribbled_out, &d));
+    assert_true(d.sent > 5);
+    assert_in_range(tv_clock_mono_us() - began_us, 100 * TV_US_PER_MS, 3 * TV_US_PER_S);
+    assert_int_equal(t.requests, 0);
+    hang_up(&d.client);
+    assert_true(wait_for(nobody_connected, NULL));
+    tv_httpd_free(t.httpd);
+    t.httpd = NULL;
+}
+
+static void test_slow_head_is_cut(void **state) { dribble_after("GET / HTTP/1.1\r\nX: "); }
+
+static void test_slow_body_is_cut(void **state) {
+    dribble_after("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+}
+
+static void test_silent_client_is_cut(void **state) {
+    struct tv_httpd_config config = usual();
+    struct client c, kept;
+    unsigned one = 1;
+
+    config.idle_timeout_us = 100 * TV_US_PER_MS;
+    start(config);
+    kept = dial();
+    say(&kept, GET("/hold"));
+    assert_true(wait_for(held_enough, &one));
+    c = dial();
+    say(&c, GET("/"));
+    expect(&c, 200, "hello");
+    expect_eof(&c);
+    hang_up(&c);
+    assert_true(tv_httpd_connections(t.httpd) == 1); /* who waits for us is not cut */
+    respond_text(t.held[0], 200, TV_S("late"));
+    expect(&kept, 200, "late");
+    hang_up(&kept);
+}
+
+static void test_answer_that_is_not_taken(void **state) {
+    struct tv_httpd_config config = usual();
+    struct client c;
+
+    config.idle_timeout_us = 100 * TV_US_PER_MS;
+    start(config);
+    c = dial();
+    say(&c, GET("/big"));
+    assert_true(wait_for(one_ended, NULL));
+    assert_true(wait_for(nobody_connected, NULL));
+    hang_up(&c);
+}
+
+static void test_big_answer(void **state) {
+    struct client c;
+    char *text;
+
+    start(usual());
+    c = dial();
+    say(&c, GET("/big"));
+    text = answer(&c, 200);
+    assert_non_null(strstr(text, "Content-Length: 8388608\r\n"));
+    free(text);
+    hang_up(&c);
+}
+
+/* -- clients that leave -------------------------------------------------------------------------*/
+
+static void test_hang_up_while_suspended(void **state) {
+    struct client c;
+    unsigned one = 1;
+
+    start(usual());
+    c = dial();
+    say(&c, GET("/hold"));
+    assert_true(wait_for(held_enough, &one));
+    hang_up(&c);
+    assert_false(tv_loop_run_until(t.loop, all_ended, NULL, 20 * TV_US_PER_MS));
+    respond_text(t.held[0], 200, TV_S("nobody"));
+    assert_true(wait_for(nobody_connected, NULL));
+    assert_int_equal(t.ends, 1);
+}
+
+static void test_hang_up_in_the_body(void **state) {
+    struct client c;
+
+    start(usual());
+    c = dial();
+    say(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+    assert_true(wait_for(one_head, NULL));
+    hang_up(&c);
+    assert_true(wait_for(all_ended, NULL));
+    assert_int_equal(t.requests, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(test_refusals),
+        T(test_refusals_in_the_owners_form),
+        T(test_expect_continue),
+        T(test_endless_chunks_are_cut),
+        T(test_connections_of_one_address),
+        T(test_connections_at_all),
+        T(test_slow_head_is_cut),
+        T(test_slow_body_is_cut),
+        T(test_silent_client_is_cut),
+        T(test_answer_that_is_not_taken),
+        T(test_big_answer),
+        T(test_hang_up_while_suspended),
+        T(test_hang_up_in_the_body),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
