@@ -58,6 +58,7 @@ class Story {
   /** How far the clinic's clock is ahead of the true one. */
   offsetMs = 0;
   /** @type {Array<() => Promise<unknown> | void>} */ #undo = [];
+  #over = false;
 
   /**
    * @param {Stack} stack
@@ -100,9 +101,8 @@ class Story {
       expect('status', 401, (await nobody.ask('GET', '/v1/appointments')).status);
     });
     this.streams = await this.timeline.step('both listen to their notices', async () => {
-      const streams = await Promise.all(this.both.map((person) => person.listen()));
-      this.#undo.push(() => streams.forEach((stream) => stream.close()));
-      return streams;
+      return Promise.all(this.both.map((person) =>
+        this.#owned(person.listen(), (stream) => stream.close())));
     });
   }
 
@@ -246,12 +246,11 @@ class Story {
         ? 'media encrypted between them' : 'no end-to-end encryption'}`);
       return answers.map((answer) => answer.body);
     });
-    const page = await servePage();
-    this.#undo.push(() => page.close());
+    const page = await this.#owned(servePage(), (server) => server.close());
     /** @type {Participant[]} */
     const participants = await this.timeline.step('two browsers enter the room', async (told) => {
-      const opened = await Promise.all(tickets.map(() => Participant.open(page.url)));
-      this.#undo.push(() => Promise.all(opened.map((p) => p.close())));
+      const opened = await Promise.all(tickets.map(() =>
+        this.#owned(Participant.open(page.url), (participant) => participant.close())));
       const entered = await Promise.all(opened.map((p, n) => p.join(tickets[n])));
       told(entered.map((e) => `${e.tookMs} ms`).join(' and '));
       return opened;
@@ -327,9 +326,27 @@ class Story {
     });
   }
 
+  /**
+   * What `making` gives is disposed of when the story is over, also when it comes after the end.
+   * @template T
+   * @param {Promise<T>} making
+   * @param {(made: T) => Promise<unknown> | void} dispose
+   */
+  async #owned(making, dispose) {
+    const made = await making;
+    if (this.#over) await dispose(made);
+    else this.#undo.push(() => dispose(made));
+    return made;
+  }
+
   async cleanUp() {
+    this.#over = true;
     for (const undo of this.#undo.reverse()) {
-      await Promise.resolve(undo()).catch((fault) => console.error(`clean-up: ${fault.message}`));
+      try {
+        await undo();
+      } catch (fault) {
+        console.error(`clean-up: ${fault instanceof Error ? fault.message : fault}`);
+      }
     }
     this.#undo = [];
   }
