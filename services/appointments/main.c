@@ -1,0 +1,170 @@
+/* main.c - the appointments service: the only program that speaks to PostgreSQL. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appointments_sql.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/service.h"
+#include "services/appointments/app.h"
+#include "services/appointments/migrate.h"
+
+#define HOUR_US (3600 * TV_US_PER_S)
+
+#define ROW(member) offsetof(struct app_conf, member)
+static const struct tv_conf_row rows[] = {
+    {"DATABASE_URL", TV_CONF_SECRET, ROW(database_url), NULL, TV_CONF_REQUIRED, 1, 1024, NULL,
+     "The PostgreSQL database, as postgres://user:password@host/name."},
+    {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, 0, 43, 64, NULL,
+     "Key that grants are sealed with, 32 bytes as 64 hex digits or base64url; tokens has the same."},
+    {"TELEVISIT_PG_CONNECTIONS", TV_CONF_INT, ROW(pg_connections), "4", 0, 1, 64, NULL,
+     "Connections to PostgreSQL."},
+    {"TELEVISIT_PG_STATEMENT_TIMEOUT", TV_CONF_DURATION, ROW(pg_statement_timeout_us), "5s", 0,
+     100 * TV_US_PER_MS, 60 * TV_US_PER_S, NULL, "How long one statement may take."},
+    {"TELEVISIT_PASSWORD_MEMORY", TV_CONF_INT, ROW(password_memory_mib), "19", 0, 8, 1024, NULL,
+     "Memory to hash one password with (argon2id), in MiB; two are hashed at a time."},
+    {"TELEVISIT_PASSWORD_PASSES", TV_CONF_INT, ROW(password_passes), "2", 0, 1, 16, NULL,
+     "Passes over that memory."},
+    {"TELEVISIT_SESSION_IDLE", TV_CONF_DURATION, ROW(session_idle_us), "24h", 0, TV_US_PER_S,
+     90 * 24 * HOUR_US, NULL, "A session that is not renewed for so long has ended."},
+    {"TELEVISIT_SESSION_LENGTH", TV_CONF_DURATION, ROW(session_length_us), "720h", 0, TV_US_PER_S,
+     365 * 24 * HOUR_US, NULL, "A session never lasts longer than that."},
+};
+#undef ROW
+
+/* -- commands -----------------------------------------------------------------------------------*/
+
+static int run_migrate(const void *conf, int argc, char **argv) {
+    return migrate_run(((const struct app_conf *)conf)->database_url, argc, argv);
+}
+
+/* For seeding accounts: what credential.password_hash holds. */
+static int run_hash_password(const void *conf, int argc, char **argv) {
+    const struct app_conf *c = conf;
+    char password[1026], hash[TV_PASSWORD_HASH_MAX];
+    if (fgets(password, sizeof(password), stdin) == NULL) {
+        fprintf(stderr, "appointments: no password on stdin\n");
+        return EXIT_FAILURE;
+    }
+    password[strcspn(password, "\n")] = '\0';
+    tv_crypto_init();
+    bool done = tv_password_hash(tv_str(password), (uint64_t)c->password_passes,
+                                 (size_t)c->password_memory_mib << 20, hash);
+    tv_wipe(password, sizeof(password));
+    if (done)
+        puts(hash);
+    return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static const struct tv_service_command commands[] = {
+    {"migrate", "brings the schema of the database up to date", run_migrate},
+    {"hash-password", "reads a password from stdin and writes its hash", run_hash_password},
+};
+
+/* -- the service --------------------------------------------------------------------------------*/
+
+static bool database_met(void *ctx, char why[static 128]) {
+    const struct app *app = ctx;
+    if (app->fault[0] != '\0') {
+        (void)snprintf(why, 128, "%.127s", app->fault);
+        return false;
+    }
+    if (!tv_pg_usable(app->pg)) {
+        (void)snprintf(why, 128, "%.127s", tv_pg_last_error(app->pg));
+        return false;
+    }
+    return true;
+}
+
+static void on_database(void *ctx, bool usable) {
+    struct app *app = ctx;
+    app->usable = usable;
+    if (!usable) {
+        tv_log_warn("the database is away", F_STR(REASON, tv_pg_last_error(app->pg)));
+        return;
+    }
+    struct tv_error e = TV_ERROR_INIT;
+    app->fault[0] = '\0';
+    if (dispatch_check(app, &e) != TV_OK) {
+        (void)snprintf(app->fault, sizeof(app->fault), "%s", e.detail);
+        tv_log_error("a statement does not fit its messages", F_STR(ERROR, e.detail));
+        return;
+    }
+    tv_log_info("the database is there");
+}
+
+static enum tv_err start(const struct tv_service_env *env, void **ret_state,
+                         struct tv_need needs[TV_SERVICE_NEEDS_MAX], size_t *ret_need_count,
+                         struct tv_error *e) {
+    const struct app_conf *conf = env->conf;
+    struct app *app = tv_calloc(1, sizeof(*app));
+    if (conf->grant_key == NULL || !tv_seal_key_parse(conf->grant_key, app->grant_key)) {
+        free(app);
+        return tv_fail(e, TV_ERR_INVALID,
+                       "TELEVISIT_GRANT_KEY must be 32 bytes as 64 hex digits or base64url");
+    }
+    app->loop = env->loop;
+    app->conf = conf;
+    const struct tv_pg_config pg = {
+        .url = conf->database_url,
+        .application_name = "appointments",
+        .connections = (unsigned)conf->pg_connections,
+        .window = 16,
+        .queue_max = 2048,
+        .statement_timeout_us = conf->pg_statement_timeout_us,
+        .statements = appointments_statements,
+        .statement_count = appointments_statement_count,
+        .on_state = on_database,
+        .ctx = app,
+    };
+    app->admit = admit_new(app);
+    app->sessions = sessions_new(app);
+    app->pg = tv_pg_new(env->loop, &pg);
+    app->dispatch = dispatch_new(app, env->bus);
+    needs[0] = (struct tv_need){.name = "postgres", .met = database_met, .ctx = app};
+    *ret_need_count = 1;
+    *ret_state = app;
+    return TV_OK;
+}
+
+static bool busy(void *state) {
+    const struct app *app = state;
+    return dispatch_in_flight(app->dispatch) > 0 || tv_pg_pending(app->pg) > 0 ||
+           sessions_pending(app->sessions) > 0;
+}
+
+static bool passwords_are_done(void *ctx) {
+    const struct app *app = ctx;
+    return sessions_pending(app->sessions) == 0;
+}
+
+/* What is left here has overstayed the drain; each call still ends, with an error. A password that
+ * is being hashed cannot be interrupted, so it is waited for. */
+static void stop(void *state) {
+    struct app *app = state;
+    (void)tv_loop_run_until(app->loop, passwords_are_done, app, 10 * TV_US_PER_S);
+    tv_pg_free(app->pg);
+    admit_free(app->admit);
+    dispatch_free(app->dispatch);
+    sessions_free(app->sessions);
+    tv_wipe(app->grant_key, sizeof(app->grant_key));
+    free(app);
+}
+
+static const struct tv_service appointments = {
+    .name = "appointments",
+    .description = "Keeps clinics, people and appointments, and decides who may enter a call.",
+    .conf_rows = rows,
+    .conf_row_count = TV_ARRAY_LEN(rows),
+    .conf_bytes = sizeof(struct app_conf),
+    .commands = commands,
+    .command_count = TV_ARRAY_LEN(commands),
+    .start = start,
+    .busy = busy,
+    .stop = stop,
+};
+
+int main(int argc, char **argv) {
+    return tv_service_run(&appointments, argc, argv);
+}
