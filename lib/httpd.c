@@ -15,7 +15,7 @@
  * is no hook for it, neither in 0.9.75 nor in 1.0.1. Its limits therefore lie above ours, and its
  * rules are left to us where an option allows it, so that only these cases remain:
  *   400  a request line or a field that cannot be parsed; a Content-Length that is no number, a
- *        broken chunk; since 1.0: no Host, a second Content-Length
+ *        broken chunk; since 1.0: no Host, a second Content-Length, a chunk with an extension
  *   413  a Content-Length or a chunk size above 2^64
  *   414, 431  a head larger than the memory of a connection (twice header_bytes_max and 8 KiB)
  *   505  not HTTP/1.x

