@@ -1,0 +1,173 @@
+"""What the integration tests share: a stack of their own, and people who talk to it over HTTP.
+
+The stack runs our programs as they were built with the sanitizers (VARIANT=asan, or TV_VARIANT), a
+real PostgreSQL, nats-server and LiveKit, on free ports, with the demo clinic's people.
+"""
+
+import datetime
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STACKCTL = str(ROOT / "tools" / "stackctl")
+VARIANT = os.environ.get("TV_VARIANT", "asan")
+SERVICES = ("appointments", "tokens", "notifier", "gateway")
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def problem(self):
+        """The slug of a problem document; fails when the answer is none."""
+        assert self.headers.get("Content-Type") == "application/problem+json", self
+        assert self.json["status"] == self.status, self
+        return self.json["type"].removeprefix("/problems/")
+
+    def __repr__(self):
+        return f"{self.status} {dict(self.headers)} {self.body[:600]!r}"
+
+
+class Person:
+    """One member of the demo clinic, logged in."""
+
+    def __init__(self, rig, email):
+        self.rig, self.email = rig, email
+        session = rig.ask("POST", "/v1/session", {
+            "clinic": rig.clinic, "email": email, "password": rig.password})
+        assert session.status == 201, session
+        self.token = session.json["accessToken"]
+        self.refresh_token = session.json["refreshToken"]
+        self.id = session.json["person"]["id"]
+        self.clinic_id = session.json["person"]["clinicId"]
+
+    def ask(self, method, path, body=None, **headers):
+        return self.rig.ask(method, path, body, Authorization=f"Bearer {self.token}", **headers)
+
+    def book(self, doctor, starts_at, key=None, **more):
+        return self.ask("POST", "/v1/appointments",
+                        {"doctorId": doctor.id, "startsAt": starts_at} | more,
+                        **{"Idempotency-Key": key or str(uuid.uuid4())})
+
+    def change(self, appointment, what, body=None, version=None):
+        return self.ask("POST", f"/v1/appointments/{appointment['id']}/{what}", body,
+                        **{"If-Match": f'"{version or appointment["version"]}"'})
+
+    def join(self, appointment_id, kind):
+        return self.ask("POST", f"/v1/appointments/{appointment_id}/join",
+                        {"participantType": kind})
+
+
+class Rig:
+    def __init__(self, *settings):
+        self.dir = Path(tempfile.mkdtemp(prefix="televisit-"))
+        options = [word for s in settings for word in ("--set", s)]
+        self.ctl("up", "--detach", "--ports", "free", "--variant", VARIANT,
+                 "--set", "gateway:TELEVISIT_RATE_PERCENT=0", *options)
+        self.info = json.loads(self.ctl("info"))
+        self.port = int(self.info["parts"]["gateway"]["url"].rsplit(":", 1)[1])
+        self.clinic = self.info["demo"]["clinic"]
+        self.password = self.info["demo"]["password"]
+        self.people = {}
+
+    def close(self):
+        """Ends the stack; a sanitizer's report in a log is an error."""
+        self.ctl("down")
+        logs = {log.name: log.read_text(errors="replace") for log in (self.dir / "log").iterdir()}
+        shutil.rmtree(self.dir, ignore_errors=True)
+        for name, text in logs.items():
+            for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:"):
+                if mark in text:
+                    raise AssertionError(f"{name}: {text[text.index(mark):][:4000]}")
+
+    def ctl(self, *words):
+        done = subprocess.run([STACKCTL, "--dir", str(self.dir), *words], text=True,
+                              capture_output=True, check=False, timeout=180)
+        if done.returncode != 0:
+            raise AssertionError(f"stackctl {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def ask(self, method, path, body=None, timeout=30, **headers):
+        if isinstance(body, (dict, list)):
+            headers.setdefault("Content-Type", "application/json")
+            body = json.dumps(body)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def person(self, email):
+        if email not in self.people:
+            self.people[email] = Person(self, email)
+        return self.people[email]
+
+    def of_role(self, role, index=0):
+        emails = [p["email"] for p in self.info["demo"]["people"] if p["role"] == role]
+        return self.person(emails[index])
+
+    def sql(self, text):
+        url = Path(self.info["databaseUrlFile"]).read_text().strip()
+        return subprocess.run(["psql", url, "-v", "ON_ERROR_STOP=1", "-qAt"], input=text, text=True,
+                              check=True, capture_output=True).stdout.strip()
+
+    def metric(self, part, name):
+        """The sum of a metric's series on a part's private port."""
+        url = self.info["parts"][part]["adminUrl"]
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        return sum(float(line.rpartition(" ")[2]) for line in lines
+                   if line.split("{")[0].split(" ")[0] == name)
+
+    def now(self):
+        return datetime.datetime.fromisoformat(self.sql("SELECT to_json(tv.tv_now()) #>> '{}'"))
+
+
+def text_of(instant):
+    return instant.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def at_once(count, work):
+    """Runs work(i) in `count` threads that start together; the results in order."""
+    barrier = threading.Barrier(count)
+    results = [None] * count
+
+    def one(i):
+        barrier.wait()
+        results[i] = work(i)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def until(condition, timeout_s=30):
+    """Asks until the condition holds; the last answer."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        last = condition()
+        if last or time.monotonic() > deadline:
+            return last
+        time.sleep(0.02)  # between two looks; the condition decides
