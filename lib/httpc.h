@@ -15,11 +15,11 @@ struct tv_httpc *tv_httpc_new(struct tv_loop *l, unsigned connections);
 void tv_httpc_free(struct tv_httpc *c);
 
 struct tv_httpc_request {
-    const char *url;                  /* http or https only; redirects are not followed */
-    const char *const *headers;       /* "Name: value", NULL-ended; copied */
-    struct tv_str body;               /* POSTed; borrowed until on_done */
-    int64_t timeout_us;               /* for all of it, connecting included */
-    size_t max_response_bytes;        /* longer answers are TV_ERR_UNAVAILABLE */
+    const char *url;            /* http or https only; redirects are not followed */
+    const char *const *headers; /* "Name: value", NULL-ended; copied */
+    struct tv_str body;         /* POSTed; borrowed until on_done */
+    int64_t timeout_us;         /* for all of it, connecting included */
+    size_t max_response_bytes;  /* longer answers are TV_ERR_UNAVAILABLE */
 };
 
 struct tv_httpc_response {

@@ -23,7 +23,7 @@
 
 /* An initialised message of this type in the arena; to be cast to the generated struct. */
 ProtobufCMessage *tv_pb_new(const ProtobufCMessageDescriptor *type, struct tv_arena *a);
-/* The same with its type: TV_PB_NEW(arena, Televisit__V1__Head, televisit__v1__head__descriptor). */
+/* The same, cast: TV_PB_NEW(arena, Televisit__V1__Head, televisit__v1__head__descriptor). */
 #define TV_PB_NEW(arena, type, descriptor) ((type *)(void *)tv_pb_new(&(descriptor), (arena)))
 
 struct tv_str tv_pb_pack(const ProtobufCMessage *m, struct tv_arena *a);
