@@ -1,0 +1,44 @@
+/* grant.h - what appointments decided, and what a LiveKit token says of it. Pure.
+ *
+ * A grant is packed bytes and a seal of 32 bytes after them. Whoever carries it can neither make
+ * nor change one. A token is a function of its grant: its times count from `issued_at`, on the
+ * database's clock, so the same grant always gives the same token, and a grant that is used a
+ * second time gives nobody a minute more (docs/adr/0021-times-of-a-token.md).
+ */
+#ifndef TV_TOKENS_GRANT_H
+#define TV_TOKENS_GRANT_H
+
+#include "lib/arena.h"
+#include "lib/crypto.h"
+#include "lib/err.h"
+#include "lib/str.h"
+#include "televisit/v1/appointments.pb-c.h"
+
+#define TV_GRANT_SKEW_S 60    /* between this host's clock and the database's */
+#define TV_GRANT_TOKEN_S 600  /* how long a token lets in, at most */
+#define TV_GRANT_BACK_S 10    /* nbf lies so long back, for LiveKit's clock */
+#define TV_GRANT_NAME_MAX 256 /* bytes of a room's name or an identity: LiveKit's own limit */
+
+struct tv_grant {
+    const char *room; /* borrowed from the arena, as is `identity` */
+    const char *identity;
+    Televisit__V1__ParticipantType__Value type;
+    uint32_t participants_max;
+    uint32_t open_s;   /* from issued_at until closes_at, at least 1 */
+    int64_t issued_s;  /* whole seconds since 1970, as tokens have them */
+    int64_t expires_s; /* of the token */
+};
+
+/* Opens a sealed grant. `now_us` is this host's clock and judges freshness only, generously.
+ * TV_ERR_FORBIDDEN: not sealed by us, or stale. TV_ERR_TOO_LATE: the call closed with it.
+ * TV_ERR_INTERNAL: sealed by us, yet not a grant. */
+TV_MUST_CHECK enum tv_err tv_grant_open(struct tv_str sealed,
+                                        const unsigned char key[static TV_SEAL_KEY_BYTES],
+                                        int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
+                                        struct tv_error *e);
+
+/* The claims of the LiveKit token: this room, this person, and what the type may publish. Nothing
+ * else stands in it, not even as false. Text in the arena. */
+struct tv_str tv_grant_claims(const struct tv_grant *g, const char *api_key, struct tv_arena *a);
+
+#endif
