@@ -319,7 +319,7 @@ static int run_configured(struct run *r, const struct tv_service_command *comman
     tv_log_init(r->service->name, tv_version, level);
     if (command != NULL)
         return command->run(r->env.conf, argc - 1, argv + 1);
-    tv_log_info("starting", F_STR(VERSION, tv_version));
+    tv_log_info("starting");
     log_conf(r);
     return serve(r);
 }
