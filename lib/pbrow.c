@@ -110,8 +110,8 @@ static enum tv_err find_target(const ProtobufCMessageDescriptor *type, const cha
             return tv_fail(e, TV_ERR_INTERNAL, "column %s: no such repeated message in %s", column,
                            type->name);
         if (*element != NULL && *element != f)
-            return tv_fail(e, TV_ERR_INTERNAL, "column %s: rows are elements of %s already",
-                           column, (*element)->name);
+            return tv_fail(e, TV_ERR_INTERNAL, "column %s: rows are elements of %s already", column,
+                           (*element)->name);
         *element = f;
         t.in_element = true;
         type = f->descriptor;

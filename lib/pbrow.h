@@ -9,16 +9,16 @@
  * element columns are all NULL makes no element. NULL leaves a field unset.
  *
  * Every value travels as text:
- *   field              parameter                             column
- *   number             digits                                int2, int4, int8, float4, float8, numeric
- *   bool               true, false                           bool
- *   string             as it is; '' of a field *_id: NULL    text, uuid, date, …
- *   enum               name, 'CONFIRMED'; the 0: NULL        text or an enum type, the name
- *   bytes              \x and hex                            bytea
- *   Timestamp          RFC 3339; unset: NULL                 timestamptz
- *   other message      ProtoJSON; unset: NULL                json, jsonb or text, ProtoJSON
- *   repeated scalars   array literal, '{1,2}'                json, jsonb or text, ProtoJSON
- *   repeated messages  a JSON array of ProtoJSON             the same, or rows (above)
+ *   field              parameter                        column
+ *   number             digits                           int2, int4, int8; float4, float8, numeric
+ *   bool               true, false                      bool
+ *   string             as it is; '' of a *_id: NULL     text, uuid, date, …
+ *   enum               its name, 'CONFIRMED'; 0: NULL   text or an enum type, the name
+ *   bytes              \x and hex                       bytea
+ *   Timestamp          RFC 3339; unset: NULL            timestamptz
+ *   other message      ProtoJSON; unset: NULL           json, jsonb or text: ProtoJSON
+ *   repeated scalars   array literal, '{"1","2"}'       json, jsonb or text: a JSON array
+ *   repeated messages  a JSON array of ProtoJSON        the same, or rows (above)
  * A statement casts where PostgreSQL cannot tell the type: `:limit::int`. tools/gen_sql.py turns
  * `:name` into `$n`. `:actor.role` is a name too ('PATIENT'); what the actor lacks is NULL.
  *
@@ -34,10 +34,11 @@
 
 struct tv_actor; /* rpc.h */
 
-/* Parameter texts for a statement, in the arena (which may borrow from `request`). A parameter
- * without a field is a panic. */
-const char *const *tv_pbrow_params(const struct tv_pg_statement *st, const ProtobufCMessage *request,
-                                   const struct tv_actor *actor, struct tv_arena *a);
+/* Parameter texts for a statement, in the arena; they may borrow from `request` and `actor`. A
+ * parameter without a field is a panic. `actor` may be NULL. */
+const char *const *tv_pbrow_params(const struct tv_pg_statement *st,
+                                   const ProtobufCMessage *request, const struct tv_actor *actor,
+                                   struct tv_arena *a);
 /* Fills an initialised reply; without rows it stays as it is. TV_ERR_INTERNAL, with the column in
  * `e->pointer`, when a value does not fit. */
 TV_MUST_CHECK enum tv_err tv_pbrow_fill(const struct tv_pg_result *r, ProtobufCMessage *reply,

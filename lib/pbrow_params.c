@@ -206,8 +206,9 @@ static const char *array_text(const ProtobufCMessage *m, const ProtobufCFieldDes
     return json_text(&out, a);
 }
 
-const char *const *tv_pbrow_params(const struct tv_pg_statement *st, const ProtobufCMessage *request,
-                                   const struct tv_actor *actor, struct tv_arena *a) {
+const char *const *tv_pbrow_params(const struct tv_pg_statement *st,
+                                   const ProtobufCMessage *request, const struct tv_actor *actor,
+                                   struct tv_arena *a) {
     const struct source *sources = find_binding(st, request->descriptor)->sources;
     const char **texts = tv_arena_calloc(a, st->param_count + 1, sizeof *texts);
     for (unsigned i = 0; i < st->param_count; i++) {

@@ -69,9 +69,8 @@ static struct tv_metric connections_metric = {
     .type = TV_GAUGE,
     .labels = {"state"},
 };
-static struct tv_metric reconnects_metric = {.name = "tv_pg_reconnects_total",
-                                             .help = "Connections lost or refused",
-                                             .type = TV_COUNTER};
+static struct tv_metric reconnects_metric = {
+    .name = "tv_pg_reconnects_total", .help = "Connections lost or refused", .type = TV_COUNTER};
 
 static void show_waiting(const struct tv_pg *pg) {
     tv_set(tv_metric_single(&waiting_metric), pg->waiting_count);
@@ -172,8 +171,8 @@ static void count_unit(const struct tv_pg *pg, const struct tv_pg_unit *u) {
     const struct known *k = must_know(pg, u->query[0].statement);
     enum tv_err err = u->error.code;
     tv_inc(err == TV_OK ? k->ok
-                        : tv_metric_series(&queries_metric, k->statement->name,
-                                           outcome_label(err), NULL, NULL));
+                        : tv_metric_series(&queries_metric, k->statement->name, outcome_label(err),
+                                           NULL, NULL));
     tv_observe(k->seconds, (double)(tv_clock_mono_us() - u->submitted_us) / 1e6);
 }
 

@@ -36,19 +36,19 @@
 
 /* One .sql file, made by tools/gen_sql.py. Static. */
 struct tv_pg_statement {
-    const char *name; /* the file's name without .sql */
-    const char *text; /* with $1..$n */
+    const char *name;          /* the file's name without .sql */
+    const char *text;          /* with $1..$n */
     const char *const *params; /* field names in the order of $1..$n */
     unsigned param_count;
     bool read_only; /* `-- read only` in the header of the file */
 };
 
 struct tv_pg_config {
-    const char *url;       /* conninfo or postgres:// URI; borrowed */
+    const char *url; /* conninfo or postgres:// URI; borrowed */
     const char *application_name;
-    unsigned connections;  /* 1..64 */
-    unsigned window;       /* units in flight on one connection, 1..64 */
-    unsigned queue_max;    /* waiting units; more are refused */
+    unsigned connections; /* 1..64 */
+    unsigned window;      /* units in flight on one connection, 1..64 */
+    unsigned queue_max;   /* waiting units; more are refused */
     int64_t statement_timeout_us;
     const struct tv_pg_statement *const *statements; /* prepared on every connection at connect */
     size_t statement_count;
@@ -100,8 +100,8 @@ typedef void tv_pg_done(void *ctx, enum tv_err err, const struct tv_error *e,
 
 /* Submits a unit of 1..TV_PG_UNIT_MAX queries; the array is copied, the params are borrowed.
  * `deadline_us` is on tv_clock_mono_us(). `on_done` is called later from the loop, never from
- * within this function; it may submit, and must not free the pool. A unit is safe to send again after a lost connection, and is, once, when
- * every statement is read_only. */
+ * within this function; it may submit, and must not free the pool. A unit is safe to send again
+ * after a lost connection, and is, once, when every statement is read_only. */
 void tv_pg_submit(struct tv_pg *pg, const struct tv_pg_query *queries, unsigned count,
                   int64_t deadline_us, tv_pg_done *on_done, void *ctx);
 

@@ -26,9 +26,9 @@ struct tv_pg_conn {
     struct tv_watch *watch;
     struct tv_timer *timer; /* opening: gives up; ready: looks for a server that says nothing */
     bool timer_set;
-    int64_t progress_us;       /* when the server last said something, or was first asked */
-    size_t prepared;           /* results of preparing and describing so far */
-    struct tv_pg_units units;  /* in the order of the pipeline; the first `written` were sent */
+    int64_t progress_us;      /* when the server last said something, or was first asked */
+    size_t prepared;          /* results of preparing and describing so far */
+    struct tv_pg_units units; /* in the order of the pipeline; the first `written` were sent */
     unsigned load;
     struct tv_pg_unit *unsent;  /* first of `units` that is not written; NULL: none */
     struct tv_pg_unit *reading; /* whose results come next; NULL: a sync comes next */
@@ -89,8 +89,7 @@ static PGconn *connect_with(PGconn *(*connect)(const char *const *, const char *
 struct tv_pg_conn *tv_pg_conn_new(struct tv_loop *l, const struct tv_pg_config *config,
                                   const struct tv_pg_conn_events *events, void *ctx) {
     struct tv_pg_conn *c = tv_calloc(1, sizeof *c);
-    *c = (struct tv_pg_conn){
-        .loop = l, .config = config, .events = events, .ctx = ctx, .fd = -1};
+    *c = (struct tv_pg_conn){.loop = l, .config = config, .events = events, .ctx = ctx, .fd = -1};
     c->timer = tv_timer_new(l, on_timer, c);
     TAILQ_INIT(&c->units);
     return c;
@@ -247,8 +246,8 @@ static bool send_unit(struct tv_pg_conn *c, struct tv_pg_unit *u) {
     u->sent = true;
     for (unsigned i = 0; i < u->count; i++) {
         const struct tv_pg_statement *s = u->query[i].statement;
-        if (PQsendQueryPrepared(c->pq, s->name, (int)s->param_count, u->query[i].params, NULL,
-                                NULL, 0) != 1)
+        if (PQsendQueryPrepared(c->pq, s->name, (int)s->param_count, u->query[i].params, NULL, NULL,
+                                0) != 1)
             return false;
     }
     return true;
@@ -270,8 +269,8 @@ void tv_pg_conn_flush(struct tv_pg_conn *c) {
         struct tv_pg_unit *u = c->unsent;
         struct tv_pg_unit *next = TAILQ_NEXT(u, link);
         group++;
-        u->ends_group = !may_share_sync(u) || next == NULL || !may_share_sync(next) ||
-                        group == GROUP_MAX;
+        u->ends_group =
+            !may_share_sync(u) || next == NULL || !may_share_sync(next) || group == GROUP_MAX;
         if (!send_unit(c, u) || (u->ends_group && !send_sync(c))) {
             lose(c, PQerrorMessage(c->pq));
             return;
@@ -317,9 +316,9 @@ static void refuse(struct tv_pg_unit *u, const PGresult *r) {
     }
     /* The server's own words may hold values and names: they are not for people. */
     tv_fail(&u->error, tv_pg_sqlstate(state), "%s", "");
-    tv_log_debug("statement refused", F_STR(SQLSTATE, state),
-                 F_STR(STATEMENT, u->query[u->answered < u->count ? u->answered : 0]
-                                      .statement->name));
+    tv_log_debug(
+        "statement refused", F_STR(SQLSTATE, state),
+        F_STR(STATEMENT, u->query[u->answered < u->count ? u->answered : 0].statement->name));
 }
 
 /* A sync: the units of the group are answered and leave. */

@@ -29,11 +29,11 @@ enum tv_err migrate_plan(const struct migration *steps, size_t step_count,
         const struct migration *s = &steps[i];
         if (strcmp(s->name, a->name) != 0)
             return tv_fail(e, TV_ERR_CONFLICT,
-                           FILE_FORMAT " was called " FILE_FORMAT " when it was applied",
-                           s->number, s->name, a->number, a->name);
+                           FILE_FORMAT " was called " FILE_FORMAT " when it was applied", s->number,
+                           s->name, a->number, a->name);
         if (strcmp(s->sha256, a->sha256) != 0)
-            return tv_fail(e, TV_ERR_CONFLICT,
-                           FILE_FORMAT " was changed after it was applied", s->number, s->name);
+            return tv_fail(e, TV_ERR_CONFLICT, FILE_FORMAT " was changed after it was applied",
+                           s->number, s->name);
     }
     *ret = (struct migration_plan){.first = TV_MIN(applied_count, step_count),
                                    .newer = applied_count > step_count};

@@ -65,10 +65,18 @@ static void make_folder(char *out, size_t size) {
 static void init_cluster(char *data) {
     char initdb[512];
     find_program("initdb", initdb, sizeof(initdb));
-    char *argv[] = {initdb,    (char[]){"-D"}, data,
-                    (char[]){"-A"}, (char[]){"trust"}, (char[]){"-U"}, (char[]){"postgres"},
-                    (char[]){"-E"}, (char[]){"UTF8"},  (char[]){"--locale=C"},
-                    (char[]){"--no-sync"}, NULL};
+    char *argv[] = {initdb,
+                    (char[]){"-D"},
+                    data,
+                    (char[]){"-A"},
+                    (char[]){"trust"},
+                    (char[]){"-U"},
+                    (char[]){"postgres"},
+                    (char[]){"-E"},
+                    (char[]){"UTF8"},
+                    (char[]){"--locale=C"},
+                    (char[]){"--no-sync"},
+                    NULL};
     struct test_proc *p = test_spawn("initdb", argv, NULL, user_name());
     if (test_wait(p, INITDB_MS) != 0) {
         char *log = test_proc_log(p);
@@ -96,7 +104,8 @@ static struct test_proc *run(char *data, unsigned port) {
     static unsigned count; /* a log of its own for each start: it is searched for "ready" */
     char name[48];
     (void)snprintf(name, sizeof(name), "postgres-%u-%u", port, count++);
-#define SETTING(text) (char[]){"-c"}, (char[]){text}
+#define SETTING(text)                                                                              \
+    (char[]){"-c"}, (char[]) { text }
     char *argv[] = {postgres,
                     (char[]){"-D"},
                     data,

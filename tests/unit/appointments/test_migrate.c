@@ -40,17 +40,24 @@ static void test_plan(void **state) {
         {{{1, "base", SHA_A}}, 1, .first = 1},
         {{{1, "base", SHA_A}, {2, "filled", SHA_B}, {3, "last", SHA_C}}, 3, .first = 3},
         {{{1, "base", SHA_A}, {2, "filled", SHA_B}, {3, "last", SHA_C}, {4, "x", "?"}},
-         4, .first = 3, .newer = true},
+         4,
+         .first = 3,
+         .newer = true},
         {{{1, "base", SHA_B}}, 1, .fault = "0001_base.sql was changed after it was applied"},
-        {{{1, "base", SHA_A}, {2, "filled", ""}}, 2,
+        {{{1, "base", SHA_A}, {2, "filled", ""}},
+         2,
          .fault = "0002_filled.sql was changed after it was applied"},
-        {{{1, "other", SHA_A}}, 1,
+        {{{1, "other", SHA_A}},
+         1,
          .fault = "0001_base.sql was called 0001_other.sql when it was applied"},
-        {{{1, "base", SHA_A}, {3, "last", SHA_C}}, 2,
+        {{{1, "base", SHA_A}, {3, "last", SHA_C}},
+         2,
          .fault = "the database has 0003_last.sql but not the step 0002 before it"},
-        {{{2, "filled", SHA_B}}, 1,
+        {{{2, "filled", SHA_B}},
+         1,
          .fault = "the database has 0002_filled.sql but not the step 0001 before it"},
-        {{{1, "base", SHA_A}, {2, "filled", SHA_B}, {3, "last", SHA_C}, {5, "x", "?"}}, 4,
+        {{{1, "base", SHA_A}, {2, "filled", SHA_B}, {3, "last", SHA_C}, {5, "x", "?"}},
+         4,
          .fault = "the database has 0005_x.sql but not the step 0004 before it"},
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(table); i++) {
@@ -134,7 +141,8 @@ static void test_applies_in_order_and_once(void **state) {
     assert_said("applied 0002_filled.sql (");
     assert_said("applied 0003_last.sql (");
     assert_sql("select string_agg(number || name || left(sha256, 1), ' ' order by applied_at)"
-               " from tv.schema_migration", "1basea 2filledb 3lastc");
+               " from tv.schema_migration",
+               "1basea 2filledb 3lastc");
     assert_int_equal(run_command(postgres.url, NULL), 0);
     assert_string_equal(said, "nothing to do\n");
     assert_sql("select count(*) from tv.a", "2");

@@ -40,25 +40,28 @@ STATEMENT(appointment,
           " 'TOO_EARLY' as \"join.decision\", timestamptz '1969-12-31 23:59:59Z' as"
           " \"join.opens_at\", json_build_array(json_build_object('id', 'p1', 'personId', 'x',"
           " 'type', 'DOCTOR', 'display_name', E'Zo\\u00eb \"Z\"'), json_build_object('id', 'p2'))"
-          " as participants", NULL);
+          " as participants",
+          NULL);
 STATEMENT(no_sub_message, "select 'a' as id, null::timestamptz as \"join.opens_at\"", NULL);
 STATEMENT(no_row, "select 'a' as id where false", NULL);
 STATEMENT(slots,
           "select timestamptz '2026-01-01Z' + n * interval '30 min' as \"slots[].starts_at\","
           " null::timestamptz as \"slots[].ends_at\", 'UTC' || n as time_zone"
-          " from generate_series(0, 2) n", NULL);
-STATEMENT(no_slots,
-          "select null::timestamptz as \"slots[].starts_at\", 'UTC' as time_zone", NULL);
+          " from generate_series(0, 2) n",
+          NULL);
+STATEMENT(no_slots, "select null::timestamptz as \"slots[].starts_at\", 'UTC' as time_zone", NULL);
 STATEMENT(list,
           "select 'a' || n as \"appointments[].id\", 'REQUESTED' as \"appointments[].status\","
-          " 'WAITING' as \"appointments[].join.decision\" from generate_series(1, 2) n", NULL);
+          " 'WAITING' as \"appointments[].join.decision\" from generate_series(1, 2) n",
+          NULL);
 STATEMENT(clinic,
           "select 'c' as id, 1800 as \"policy.opens_before\", true as \"policy.waiting_room\","
           " false as \"policy.patient_may_book\", '[86400, 3600]'::json as \"policy.reminders\"",
           NULL);
-STATEMENT(clinic_json,
-          "select 'c' as id, jsonb_build_object('opensBefore', 60, 'reminders', array[5]) as policy",
-          NULL);
+STATEMENT(
+    clinic_json,
+    "select 'c' as id, jsonb_build_object('opensBefore', 60, 'reminders', array[5]) as policy",
+    NULL);
 STATEMENT(grant_bytes, "select '\\x00ff10'::bytea as sealed_grant, 'r' as room", NULL);
 STATEMENT(empty_bytes, "select ''::bytea as sealed_grant", NULL);
 STATEMENT(large_seq,
@@ -85,7 +88,8 @@ STATEMENT(book,
           "actor.clinic_id", "actor.person_id", "actor.role", NULL);
 STATEMENT(hours,
           "select string_agg(concat_ws('-', h->>'weekday', h->>'from', h->>'slotMinutes'), ',')"
-          " as time_zone from json_array_elements($1::json) h", "hours", NULL);
+          " as time_zone from json_array_elements($1::json) h",
+          "hours", NULL);
 /* Only their parameters are looked at. */
 STATEMENT(reminders, "select $1::int[]", "reminders", NULL);
 STATEMENT(enum_param, "select $1::text", "status", NULL);
@@ -93,12 +97,16 @@ STATEMENT(stranger, "select $1::text as id", "nobody", NULL);
 STATEMENT(stranger_actor, "select $1::text as id", "actor.name", NULL);
 
 static const struct tv_pg_statement *const statements[] = {
-    &appointment,  &no_sub_message, &no_row,         &slots,           &no_slots,
-    &list,         &clinic,         &clinic_json,    &grant_bytes,     &empty_bytes,
-    &large_seq,    &bad_enum,       &bad_int,        &bad_json,        &bad_time,
-    &unknown_column, &unknown_nested, &not_a_message, &not_a_list,     &wrong_type,
-    &plain_timestamp, &time_as_text, &array_column,  &twice,           &book,
-    &hours,        &stranger,       &stranger_actor,
+    &appointment,    &no_sub_message, &no_row,
+    &slots,          &no_slots,       &list,
+    &clinic,         &clinic_json,    &grant_bytes,
+    &empty_bytes,    &large_seq,      &bad_enum,
+    &bad_int,        &bad_json,       &bad_time,
+    &unknown_column, &unknown_nested, &not_a_message,
+    &not_a_list,     &wrong_type,     &plain_timestamp,
+    &time_as_text,   &array_column,   &twice,
+    &book,           &hours,          &stranger,
+    &stranger_actor,
 };
 
 /* -- helpers ------------------------------------------------------------------------------------*/
@@ -376,15 +384,16 @@ static void test_check(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(table); i++) {
         struct tv_error e = TV_ERROR_INIT;
         const struct tv_pg_statement *s = table[i].statement;
-        enum tv_err err = tv_pbrow_check(s, tv_pg_described(pg, s),
-                                         &televisit__v1__book_request__descriptor,
-                                         &televisit__v1__appointment__descriptor, &e);
+        enum tv_err err =
+            tv_pbrow_check(s, tv_pg_described(pg, s), &televisit__v1__book_request__descriptor,
+                           &televisit__v1__appointment__descriptor, &e);
         assert_string_equal(e.detail, table[i].fault == NULL ? "" : table[i].fault);
         assert_int_equal(err, table[i].fault == NULL ? TV_OK : TV_ERR_INTERNAL);
     }
     struct tv_error e = TV_ERROR_INIT;
-    assert_int_equal(tv_pbrow_check(&wrong_type, NULL, NULL,
-                                    &televisit__v1__appointment__descriptor, &e), TV_OK);
+    assert_int_equal(
+        tv_pbrow_check(&wrong_type, NULL, NULL, &televisit__v1__appointment__descriptor, &e),
+        TV_OK);
     assert_int_equal(tv_pbrow_check(&book, NULL, NULL, NULL, &e), TV_ERR_INTERNAL);
 }
 

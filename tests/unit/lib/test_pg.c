@@ -18,7 +18,7 @@
 static struct test_postgres postgres;
 static struct tv_loop *loop;
 static struct tv_pg *pg;
-static bool is_over; /* a test has failed and its answers are gone */
+static bool is_over;   /* a test has failed and its answers are gone */
 static int states[16]; /* what on_state told */
 static unsigned state_count;
 
@@ -37,7 +37,8 @@ STATEMENT(types, true,
           "select 1 as n, null::text as nothing, ''::text as empty, 'x'::text as \"Join.at\","
           " timestamptz '2026-03-29 02:30:00.25+01' as t, timestamptz 'infinity' as never"
           " union all select 2, 'a', 'b', 'c', '1999-12-31 23:59:59.999999Z', '2000-01-01 BC'"
-          " order by 1", NULL);
+          " order by 1",
+          NULL);
 STATEMENT(put, false, "insert into probe (n) values ($1::int)", "n", NULL);
 STATEMENT(put_late, false, "insert into late (n) values ($1::int)", "n", NULL);
 STATEMENT(change, false, "update probe set n = n + 1000 where n < $1::int", "n", NULL);
@@ -50,12 +51,13 @@ STATEMENT(collide, false, "select collide($1::int)::text", "times", NULL);
 STATEMENT(pid, true, "select pg_backend_pid()::text", NULL);
 STATEMENT(end_session, false,
           "with p as (insert into probe values (9))"
-          " select pg_terminate_backend(pg_backend_pid())::text", NULL);
+          " select pg_terminate_backend(pg_backend_pid())::text",
+          NULL);
 STATEMENT(end_reader, true, "select pg_terminate_backend(pg_backend_pid())::text", NULL);
 
 static const struct tv_pg_statement *const statements[] = {
-    &echo, &divide, &types, &put, &put_late, &change, &nap, &nap_and_put, &fail_slug, &collide,
-    &pid, &end_session, &end_reader};
+    &echo,        &divide,    &types,   &put, &put_late,    &change,    &nap,
+    &nap_and_put, &fail_slug, &collide, &pid, &end_session, &end_reader};
 
 static const char schema[] =
     "create table probe (n int primary key check (n >= 0));"
@@ -466,15 +468,12 @@ static void test_sqlstates(void **state) {
         const char *sqlstate;
         enum tv_err code;
     } table[] = {
-        {"23P01", TV_ERR_SLOT_TAKEN},   {"23505", TV_ERR_CONFLICT},
-        {"23503", TV_ERR_NOT_FOUND},    {"23514", TV_ERR_INVALID},
-        {"22P02", TV_ERR_INVALID},      {"22003", TV_ERR_INVALID},
-        {"57014", TV_ERR_DEADLINE},     {"08006", TV_ERR_UNAVAILABLE},
-        {"57P01", TV_ERR_UNAVAILABLE},  {"57P03", TV_ERR_UNAVAILABLE},
-        {"53300", TV_ERR_UNAVAILABLE},  {"25006", TV_ERR_UNAVAILABLE},
-        {"25P02", TV_ERR_INTERNAL},     {"42P01", TV_ERR_INTERNAL},
-        {"XX000", TV_ERR_INTERNAL},     {"", TV_ERR_INTERNAL},
-        {"P0001", TV_ERR_INTERNAL},     {"40001", TV_ERR_UNAVAILABLE},
+        {"23P01", TV_ERR_SLOT_TAKEN},  {"23505", TV_ERR_CONFLICT},    {"23503", TV_ERR_NOT_FOUND},
+        {"23514", TV_ERR_INVALID},     {"22P02", TV_ERR_INVALID},     {"22003", TV_ERR_INVALID},
+        {"57014", TV_ERR_DEADLINE},    {"08006", TV_ERR_UNAVAILABLE}, {"57P01", TV_ERR_UNAVAILABLE},
+        {"57P03", TV_ERR_UNAVAILABLE}, {"53300", TV_ERR_UNAVAILABLE}, {"25006", TV_ERR_UNAVAILABLE},
+        {"25P02", TV_ERR_INTERNAL},    {"42P01", TV_ERR_INTERNAL},    {"XX000", TV_ERR_INTERNAL},
+        {"", TV_ERR_INTERNAL},         {"P0001", TV_ERR_INTERNAL},    {"40001", TV_ERR_UNAVAILABLE},
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(table); i++)
         if (tv_pg_sqlstate(table[i].sqlstate) != table[i].code)
@@ -692,8 +691,8 @@ static void test_script(void **state) {
     assert_int_equal(tv_pg_script_run(s, "select 1;\n-- \xc3\xa9\n\nselect nothing", NULL, &e),
                      TV_ERR_INTERNAL);
     assert_string_equal(e.detail, "line 4: column \"nothing\" does not exist");
-    assert_int_equal(tv_pg_script_run(s, "select pg_terminate_backend(pg_backend_pid())", NULL,
-                                      &e), TV_ERR_UNAVAILABLE);
+    assert_int_equal(tv_pg_script_run(s, "select pg_terminate_backend(pg_backend_pid())", NULL, &e),
+                     TV_ERR_UNAVAILABLE);
     assert_int_equal(tv_pg_script_run(s, "select 1", NULL, &e), TV_ERR_UNAVAILABLE);
     tv_pg_script_close(s);
     tv_pg_script_close(NULL);
