@@ -67,10 +67,24 @@ static enum tv_err read_keys(struct tv_sessions *s, const char *text, struct tv_
     return s->key_count > 0 ? TV_OK : tv_fail(e, TV_ERR_INVALID, "there is no session key");
 }
 
+/* The origin of a URL as browsers write it: scheme and host in lower case, without the port that
+ * the scheme has anyway (RFC 6454 section 6.2). Returns owned. */
 static char *origin_of(const char *url) {
+    static const char *const usual_ports[][2] = {{"https:", ":443"}, {"http:", ":80"}};
     const char *host = strstr(url, "://");
-    const char *end = strchr(host == NULL ? url : host + 3, '/');
-    return end == NULL ? tv_strdup(url) : tv_strndup(url, (size_t)(end - url));
+    host = host == NULL ? url : host + 3;
+    char *origin = tv_strndup(url, (size_t)(host - url) + strcspn(host, "/?#"));
+    for (char *c = origin; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    size_t len = strlen(origin);
+    for (size_t i = 0; i < TV_ARRAY_LEN(usual_ports); i++) {
+        const char *scheme = usual_ports[i][0], *port = usual_ports[i][1];
+        if (strncmp(origin, scheme, strlen(scheme)) == 0 && len > strlen(port) &&
+            strcmp(origin + len - strlen(port), port) == 0)
+            origin[len - strlen(port)] = '\0';
+    }
+    return origin;
 }
 
 enum tv_err tv_sessions_new(const char *keys_text, const char *public_url, int64_t access_ttl_us,
