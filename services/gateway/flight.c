@@ -53,18 +53,24 @@ static void write_hex(char *out, const unsigned char *bytes, size_t len) {
     }
 }
 
+/* The lowest bit of the flags. */
+static bool is_sampled(struct tv_str traceparent) {
+    return strchr("13579bdf", traceparent.p[54]) != NULL;
+}
+
 /* Continues the caller's trace with a parent id of our own, or begins one. */
 static void make_traceparent(char out[static TV_TRACEPARENT_TEXT], struct tv_str given) {
+    bool goes_on = is_traceparent(given);
     unsigned char random[24];
     tv_random(random, sizeof random);
     memcpy(out, "00-", 3);
-    if (is_traceparent(given))
+    if (goes_on)
         memcpy(out + 3, given.p + 3, 32);
     else
         write_hex(out + 3, random, 16);
     out[35] = '-';
     write_hex(out + 36, random + 16, 8);
-    memcpy(out + 52, is_traceparent(given) && given.p[54] == '1' ? "-01" : "-00", 4);
+    memcpy(out + 52, goes_on && is_sampled(given) ? "-01" : "-00", 4);
 }
 
 struct flight *flight_new(struct gateway *g, struct tv_http *x) {
