@@ -16,6 +16,7 @@ struct call {
     const ProtobufCMessage *request;
     call_reply *on_reply;
     struct tv_timer *pause; /* NULL until the first retry */
+    tv_bus_token token;     /* of the attempt under way; 0: none, as in a pause */
     bool retry;
     unsigned attempts;
 };
@@ -34,6 +35,7 @@ static void on_result(void *ctx, enum tv_err err, const struct tv_error *e,
                       ProtobufCMessage *reply) {
     struct call *c = ctx;
     struct flight *f = c->flight;
+    c->token = 0;
     if (may_retry(c, err)) {
         if (c->pause == NULL)
             c->pause = tv_timer_new(f->gateway->loop, on_pause_over, c);
@@ -51,8 +53,8 @@ static void on_result(void *ctx, enum tv_err err, const struct tv_error *e,
 static void send_call(struct call *c) {
     struct flight *f = c->flight;
     c->attempts++;
-    (void)tv_rpc_call(f->gateway->bus, c->service, c->method, &f->context, c->request, f->arena,
-                      on_result, c);
+    c->token = tv_rpc_call(f->gateway->bus, c->service, c->method, &f->context, c->request,
+                           f->arena, on_result, c);
 }
 
 static void start(struct flight *f, const ProtobufCServiceDescriptor *service,
@@ -81,4 +83,14 @@ void call_start(struct flight *f, const struct call_target *target, const Protob
 
 void call_route(struct flight *f, const ProtobufCMessage *request, call_reply *on_reply) {
     start(f, f->route->service, tv_route_method(f->route), f->route->retry_safe, request, on_reply);
+}
+
+void call_cancel(struct flight *f) {
+    struct call *c = f->call;
+    if (c == NULL)
+        return;
+    f->call = NULL;
+    tv_timer_free(c->pause);
+    if (c->token != 0 && f->gateway->bus != NULL)
+        tv_bus_cancel(f->gateway->bus, c->token);
 }

@@ -25,5 +25,7 @@ void call_start(struct flight *f, const struct call_target *target, const Protob
                 call_reply *on_reply);
 /* The same for the flight's own route. */
 void call_route(struct flight *f, const ProtobufCMessage *request, call_reply *on_reply);
+/* Forgets the call that is under way, if there is one: its flight ends. */
+void call_cancel(struct flight *f);
 
 #endif

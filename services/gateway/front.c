@@ -7,7 +7,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "routes.h"
-#include "services/gateway/answer.h"
+#include "services/gateway/call.h"
 #include "services/gateway/flows.h"
 #include "services/gateway/gateway.h"
 #include "services/gateway/problem.h"
@@ -115,11 +115,13 @@ static bool find_caller(struct flight *f) {
     return err == TV_OK;
 }
 
-/* The client's address: the peer's, or what the last trusted proxy says. */
+/* The client's address: the peer's, or what the last trusted proxy says. Several fields of the name
+ * mean that the proxy added its own after the client's; which is which cannot be seen, and a client
+ * must not choose the address that it is counted by. */
 static struct tv_str address_of(const struct flight *f) {
-    struct tv_str forwarded = f->gateway->conf->trust_forwarded
-                                  ? tv_http_header(f->http, "X-Forwarded-For")
-                                  : (struct tv_str){NULL, 0};
+    struct tv_str forwarded = {NULL, 0};
+    if (f->gateway->conf->trust_forwarded && tv_http_header_count(f->http, "X-Forwarded-For") == 1)
+        forwarded = tv_http_header(f->http, "X-Forwarded-For");
     struct tv_str last = {NULL, 0};
     while (forwarded.p != NULL)
         last = tv_str_trim(tv_str_cut(&forwarded, ','));
@@ -145,15 +147,20 @@ static bool within_limits(struct flight *f) {
 void front_on_head(void *gateway, struct tv_http *x) {
     struct gateway *g = gateway;
     struct flight *f = flight_new(g, x);
-    if (!find_route(f) || !find_caller(f) || !within_limits(f))
-        return;
-    f->context.deadline_us = f->started_us + f->route->deadline_ms * TV_US_PER_MS;
-    tv_http_set_body_max(x, f->route->body_bytes_max);
+    if (find_route(f) && find_caller(f) && within_limits(f))
+        tv_http_set_body_max(x, f->route->body_bytes_max);
+}
+
+void front_on_refused(void *gateway, struct tv_http *x, const struct tv_error *e) {
+    struct flight *f = tv_http_user(x);
+    tv_problem_answer(f != NULL ? f : flight_new(gateway, x), e);
 }
 
 void front_on_request(void *gateway, struct tv_http *x) {
     (void)gateway;
     struct flight *f = tv_http_user(x);
+    /* From here on the time is ours: a body that comes slowly costs the client, not the call. */
+    f->context.deadline_us = tv_clock_mono_us() + f->route->deadline_ms * TV_US_PER_MS;
     ProtobufCMessage *request;
     struct tv_error e;
     if (request_read(f, &request, &e) != TV_OK)
@@ -169,6 +176,7 @@ void front_on_end(void *gateway, struct tv_http *x) {
         return;
     if (f->stream != NULL)
         tv_stream_ended(f);
+    call_cancel(f);
     count_and_log(f);
     flight_end(f);
 }

@@ -29,7 +29,7 @@ struct gateway_conf {
 struct gateway {
     const struct gateway_conf *conf;
     struct tv_loop *loop;
-    struct tv_bus *bus;
+    struct tv_bus *bus; /* NULL once it is gone, while the last connections are closed */
     struct tv_httpd *httpd;
     struct tv_router *router;
     struct tv_limits *limits;

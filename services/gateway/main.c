@@ -55,6 +55,7 @@ static enum tv_err open_http(struct gateway *g, struct tv_error *e) {
         .target_bytes_max = TARGET_BYTES_MAX,
         .idle_timeout_us = IDLE_TIMEOUT_US,
         .on_head = front_on_head,
+        .on_refused = front_on_refused,
         .on_request = front_on_request,
         .on_end = front_on_end,
         .ctx = g,
@@ -64,6 +65,7 @@ static enum tv_err open_http(struct gateway *g, struct tv_error *e) {
 
 static void stop(void *state) {
     struct gateway *g = state;
+    g->bus = NULL; /* it went before, with its subscriptions */
     tv_httpd_free(g->httpd);
     tv_streams_free(g->streams);
     tv_sessions_free(g->sessions);

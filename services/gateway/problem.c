@@ -9,6 +9,7 @@
 #include "televisit/v1/common.pb-c.h"
 
 #define BODY_MAX 8192
+#define RETRY_AFTER_503_S 1 /* unless the error knows better */
 
 void tv_problem_answer(struct flight *f, const struct tv_error *e) {
     const struct tv_err_info *info = tv_err_info(e->code);
@@ -19,9 +20,12 @@ void tv_problem_answer(struct flight *f, const struct tv_error *e) {
 
     struct tv_http_field fields[4];
     size_t count = 0;
-    if (e->retry_after_s > 0)
-        fields[count++] = (struct tv_http_field){
-            "Retry-After", tv_arena_printf(f->arena, "%u", (unsigned)e->retry_after_s)};
+    unsigned retry_after_s = e->retry_after_s;
+    if (retry_after_s == 0 && info->http == 503)
+        retry_after_s = RETRY_AFTER_503_S;
+    if (retry_after_s > 0)
+        fields[count++] =
+            (struct tv_http_field){"Retry-After", tv_arena_printf(f->arena, "%u", retry_after_s)};
     if (info->http == 401)
         fields[count++] = (struct tv_http_field){
             "WWW-Authenticate", e->code == TV_ERR_SESSION_EXPIRED
