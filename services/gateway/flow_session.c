@@ -17,26 +17,36 @@ static const struct call_target renew_session = {&televisit__v1__sessions__descr
 static const struct call_target close_session = {&televisit__v1__sessions__descriptor, "Close",
                                                  .retry = true};
 
-static void copy_id(char out[static TV_UUID_TEXT], const char *id) {
-    out[0] = '\0';
-    if (tv_str_is_uuid(tv_str(id)))
-        memcpy(out, id, TV_UUID_TEXT);
+#define REFRESH_TOKEN_MAX 128 /* as in message RefreshRequest */
+
+static bool copy_id(char out[static TV_UUID_TEXT], const char *id) {
+    if (!tv_str_is_uuid(tv_str(id)))
+        return false;
+    memcpy(out, id, TV_UUID_TEXT);
+    return true;
+}
+
+/* Who the session is for; false when the service left something out. */
+static bool read_actor(const Televisit__V1__OpenSession *s, struct tv_actor *actor) {
+    *actor = (struct tv_actor){.role = TV_ROLE_NONE};
+    if (s->person == NULL || s->refresh_expires_at == NULL || s->refresh_token[0] == '\0' ||
+        !copy_id(actor->clinic_id, s->person->clinic_id) ||
+        !copy_id(actor->person_id, s->person->id) || !copy_id(actor->session_id, s->session_id) ||
+        (int)s->person->role < TV_ROLE_PATIENT || (int)s->person->role > TV_ROLE_GUEST)
+        return false;
+    actor->role = (enum tv_role)s->person->role;
+    return true;
 }
 
 /* Answers with a session: as tokens in the body, or as cookies. */
 static void answer_session(struct flight *f, const ProtobufCMessage *reply) {
     const Televisit__V1__OpenSession *s = (const Televisit__V1__OpenSession *)reply;
-    struct tv_actor actor = {.role = TV_ROLE_NONE};
+    struct tv_actor actor;
     struct tv_error e;
-    if (s->person == NULL || s->refresh_expires_at == NULL) {
+    if (!read_actor(s, &actor)) {
         tv_problem_answerf(f, TV_ERR_INTERNAL, "The service gave an incomplete answer");
         return;
     }
-    copy_id(actor.clinic_id, s->person->clinic_id);
-    copy_id(actor.person_id, s->person->id);
-    copy_id(actor.session_id, s->session_id);
-    actor.role = (enum tv_role)s->person->role;
-
     int64_t now_us = tv_clock_wall_us(), expires_us;
     struct tv_str token;
     if (tv_session_sign(f->gateway->sessions, &actor, now_us, f->arena, &token, &expires_us, &e) !=
@@ -93,7 +103,8 @@ void flow_refresh(struct flight *f, const ProtobufCMessage *request) {
     f->by_cookie = token.len == 0;
     if (f->by_cookie)
         token = tv_session_cookie(f->http, TV_COOKIE_REFRESH);
-    if (token.len == 0) {
+    /* A cookie has passed no rules of a message. */
+    if (token.len == 0 || token.len > REFRESH_TOKEN_MAX || !tv_str_is_utf8(token)) {
         tv_problem_answerf(f, TV_ERR_UNAUTHENTICATED, "There is no refresh token");
         return;
     }
