@@ -20,7 +20,10 @@
 #define HEADS_PER_CALL 500 /* people that one check asks about */
 #define CALL_TIMEOUT_US (5 * TV_US_PER_S)
 #define RETRY_AFTER_ERROR_US TV_US_PER_S
+#define RETRY_AFTER_TOO_MANY_S 15 /* until a stream of a client that is gone is found */
 #define ENTRY_BYTES_MAX 8192
+#define TYPE_MAX 64
+#define EVENT_BYTES_MAX (ENTRY_BYTES_MAX + TYPE_MAX + 64)
 
 struct person {
     char id[TV_UUID_TEXT]; /* first: the key of the tree */
@@ -47,6 +50,7 @@ struct stream {
     tv_bus_token call;
     struct tv_arena *call_arena;
     struct tv_timer *again; /* after a failed read */
+    struct tv_timer *end;   /* when the session is over */
     int64_t beat_us;        /* when the next comment is due */
     TAILQ_ENTRY(stream) of_person;
     TAILQ_ENTRY(stream) by_beat; /* soonest first: all wait equally long */
@@ -133,7 +137,8 @@ static void person_put(struct tv_streams *s, struct person *p) {
     free(p);
     if (--c->people == 0) {
         tdelete(c, &s->clinics, compare_ids);
-        tv_bus_unsubscribe(c->subscription);
+        if (s->gateway->bus != NULL)
+            tv_bus_unsubscribe(c->subscription);
         free(c);
     }
 }
@@ -164,7 +169,7 @@ static void close_stream(struct stream *s) {
 }
 
 static void write_event(struct stream *s, int64_t seq, const char *type, struct tv_str data) {
-    struct tv_buf out = TV_BUF_INIT(ENTRY_BYTES_MAX);
+    struct tv_buf out = TV_BUF_INIT(EVENT_BYTES_MAX);
     tv_buf_printf(&out, "id: %lld\nevent: %s\ndata: ", (long long)seq, type);
     tv_buf_str(&out, data);
     tv_buf_puts(&out, "\n\n");
@@ -173,13 +178,14 @@ static void write_event(struct stream *s, int64_t seq, const char *type, struct 
 }
 
 static bool is_event_type(const char *type) {
-    for (const char *c = type; *c != '\0'; c++)
+    const char *c = type;
+    for (; *c != '\0'; c++)
         if (!((*c >= 'a' && *c <= 'z') || *c == '.' || *c == '_' || *c == '-'))
             return false;
-    return type[0] != '\0';
+    return c != type && c - type <= TYPE_MAX;
 }
 
-/* Writes an entry if it is the next one; true when it was or had been written. */
+/* Writes an entry if it is the next one and can be written; true when it was or had been. */
 static bool write_entry(struct stream *s, const Televisit__V1__InboxEntry *entry) {
     if (entry->seq <= s->last_seq)
         return true;
@@ -187,11 +193,14 @@ static bool write_entry(struct stream *s, const Televisit__V1__InboxEntry *entry
         return false;
     struct tv_buf json = TV_BUF_INIT(ENTRY_BYTES_MAX);
     tv_pb_to_json(&entry->base, &json);
-    write_event(s, entry->seq, entry->type, tv_buf_view(&json));
+    bool fits = !json.overflow;
+    if (fits) {
+        write_event(s, entry->seq, entry->type, tv_buf_view(&json));
+        s->last_seq = entry->seq;
+        tv_inc(written);
+    }
     tv_buf_done(&json);
-    s->last_seq = entry->seq;
-    tv_inc(written);
-    return true;
+    return fits;
 }
 
 /* -- reading what is missing --------------------------------------------------------------------*/
@@ -210,23 +219,32 @@ static void write_resync(struct stream *s, int64_t seq) {
     s->last_seq = seq;
 }
 
+/* Whether the page does not go on where the stream is: too old, or a number of another world. */
+static bool is_torn(const struct stream *s, const Televisit__V1__ListInboxReply *page) {
+    if (page->n_entries == 0)
+        return s->last_seq != page->last_seq;
+    return s->last_seq > page->last_seq || page->entries[0]->seq > s->last_seq + 1;
+}
+
 static void take_page(struct stream *s, const Televisit__V1__ListInboxReply *page) {
     if (!s->positioned) {
         s->positioned = true;
         s->last_seq = page->last_seq;
         return;
     }
-    if (s->last_seq > page->last_seq ||
-        (page->n_entries > 0 && page->entries[0]->seq > s->last_seq + 1)) {
+    if (is_torn(s, page)) {
         write_resync(s, page->last_seq);
         return;
     }
+    int64_t from_seq = s->last_seq;
     for (size_t i = 0; i < page->n_entries && !s->closed; i++)
         if (!write_entry(s, page->entries[i])) {
             write_resync(s, page->last_seq);
             return;
         }
-    if (s->last_seq < page->last_seq)
+    if (s->last_seq == from_seq && from_seq < page->last_seq)
+        write_resync(s, page->last_seq); /* nothing new in it: asking again would bring the same */
+    else if (s->last_seq < page->last_seq)
         s->behind = true;
 }
 
@@ -278,7 +296,7 @@ static void on_nudge(void *ctx, const struct tv_bus_message *m) {
     const Televisit__V1__InboxEntry *entry = (const Televisit__V1__InboxEntry *)tv_pb_unpack(
         &televisit__v1__inbox_entry__descriptor, tv_bus_body(m), a);
     struct person *p = entry == NULL ? NULL : person_find(all, entry->person_id);
-    if (p == NULL)
+    if (p == NULL || strcmp(entry->clinic_id, p->clinic->id) != 0)
         return;
     struct stream *s;
     TAILQ_FOREACH(s, &p->streams, of_person) {
@@ -340,18 +358,13 @@ static void start_check(struct tv_streams *all) {
 
 static void on_check(void *ctx) { start_check(ctx); }
 
-/* -- beats: a comment keeps proxies patient and finds clients that are gone
- * ----------------------*/
+/* -- beats: a comment keeps proxies patient and finds clients that are gone ---------------------*/
 
 static void on_beat(void *ctx) {
     struct tv_streams *all = ctx;
     int64_t now_us = tv_loop_now_us(all->gateway->loop);
     struct stream *s;
     while ((s = TAILQ_FIRST(&all->beats)) != NULL && s->beat_us <= now_us) {
-        if (s->flight->session_expires_us <= tv_clock_wall_us()) {
-            write_bytes(s, TV_S("event: session-end\ndata: {}\n\n"));
-            close_stream(s);
-        }
         write_bytes(s, TV_S(": beat\n\n"));
         if (s->closed)
             touch_beat(all, s);
@@ -362,14 +375,49 @@ static void on_beat(void *ctx) {
 
 /* -- life of a stream ---------------------------------------------------------------------------*/
 
-/* Where the client wants to go on: Last-Event-ID, else `after`; false without either. */
+/* Where the client wants to go on: Last-Event-ID, else `after`; false without either. `after` is
+ * the only parameter, so a query is how after=0, "from the start", is told from nothing. */
 static bool read_position(const struct flight *f, const Televisit__V1__EventsRequest *in,
                           int64_t *ret) {
     struct tv_str id = tv_str_trim(tv_http_header(f->http, "Last-Event-ID"));
     if (id.len > 0 && tv_str_to_i64(id, 0, INT64_MAX - 1, ret))
         return true;
-    *ret = in->after;
-    return in->after > 0 || id.len > 0;
+    *ret = TV_MIN(in->after, INT64_MAX - 1);
+    return tv_http_query(f->http).len > 0 || id.len > 0;
+}
+
+static void on_session_end(void *ctx) {
+    struct stream *s = ctx;
+    write_bytes(s, TV_S("event: session-end\ndata: {}\n\n"));
+    close_stream(s);
+}
+
+/* The streams of a person that are open. Each is written to, for that shows which clients are gone:
+ * somebody who loads a page seven times in a row has still one. */
+static unsigned count_open(struct person *p) {
+    unsigned open = 0;
+    struct stream *s;
+    TAILQ_FOREACH(s, &p->streams, of_person) {
+        write_bytes(s, TV_S(": beat\n\n"));
+        open += s->closed ? 0 : 1;
+    }
+    return open;
+}
+
+/* Answers instead of a stream: false when there may be one. */
+static bool refuse_stream(struct flight *f, struct person *p) {
+    struct tv_error e;
+    if (f->gateway->draining) {
+        (void)tv_fail(&e, TV_ERR_UNAVAILABLE, "This server is being stopped; try again");
+    } else if (p->count >= STREAMS_PER_PERSON && count_open(p) >= STREAMS_PER_PERSON) {
+        (void)tv_fail(&e, TV_ERR_RATE_LIMITED, "At most %d event streams a person",
+                      STREAMS_PER_PERSON);
+        e.retry_after_s = RETRY_AFTER_TOO_MANY_S;
+    } else {
+        return false;
+    }
+    tv_problem_answer(f, &e);
+    return true;
 }
 
 static void begin_answer(struct flight *f) {
@@ -385,10 +433,8 @@ static void begin_answer(struct flight *f) {
 void flow_events(struct flight *f, const ProtobufCMessage *request) {
     struct tv_streams *all = f->gateway->streams;
     struct person *p = person_get(all, &f->context.actor);
-    if (p->count >= STREAMS_PER_PERSON || f->gateway->draining) {
+    if (refuse_stream(f, p)) {
         person_put(all, p);
-        tv_problem_answerf(f, f->gateway->draining ? TV_ERR_UNAVAILABLE : TV_ERR_RATE_LIMITED,
-                           "At most %d event streams a person", STREAMS_PER_PERSON);
         return;
     }
     struct stream *s = TV_ARENA_NEW(f->arena, struct stream);
@@ -396,6 +442,8 @@ void flow_events(struct flight *f, const ProtobufCMessage *request) {
     s->person = p;
     s->positioned = read_position(f, (const Televisit__V1__EventsRequest *)request, &s->last_seq);
     s->again = tv_timer_new(f->gateway->loop, on_again, s);
+    s->end = tv_timer_new(f->gateway->loop, on_session_end, s);
+    tv_timer_set(s->end, TV_MAX(f->session_expires_us - tv_clock_wall_us(), 0));
     f->stream = s;
     TAILQ_INSERT_TAIL(&p->streams, s, of_person);
     TAILQ_INSERT_TAIL(&all->beats, s, by_beat);
@@ -418,10 +466,12 @@ void tv_stream_ended(struct flight *f) {
     struct tv_streams *all = f->gateway->streams;
     struct stream *s = f->stream;
     if (s->call != 0) {
-        tv_bus_cancel(f->gateway->bus, s->call);
+        if (f->gateway->bus != NULL)
+            tv_bus_cancel(f->gateway->bus, s->call);
         end_call(s);
     }
     tv_timer_free(s->again);
+    tv_timer_free(s->end);
     TAILQ_REMOVE(&s->person->streams, s, of_person);
     TAILQ_REMOVE(&all->beats, s, by_beat);
     s->person->count--;
@@ -461,7 +511,7 @@ void tv_streams_free(struct tv_streams *all) {
     if (all == NULL)
         return;
     assert(all->count == 0);
-    if (all->check_call != 0)
+    if (all->check_call != 0 && all->gateway->bus != NULL)
         tv_bus_cancel(all->gateway->bus, all->check_call);
     tv_arena_free(all->check_arena);
     tv_timer_free(all->beat);
