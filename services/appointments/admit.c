@@ -101,8 +101,7 @@ static const struct {
     [TV_DECISION_NOT_CONFIRMED] = {TV_ERR_NOT_CONFIRMED, .status = true,
                                    .detail = "The doctor has still to confirm it"},
     [TV_DECISION_OVER] = {TV_ERR_OVER, .status = true, .detail = ""},
-    [TV_DECISION_TOO_EARLY] = {TV_ERR_TOO_EARLY, .opens_at = true, .closes_at = true,
-                               .detail = ""},
+    [TV_DECISION_TOO_EARLY] = {TV_ERR_TOO_EARLY, .opens_at = true, .closes_at = true, .detail = ""},
     [TV_DECISION_TOO_LATE] = {TV_ERR_TOO_LATE, .closes_at = true, .detail = ""},
 };
 
@@ -124,7 +123,7 @@ static struct tv_str sealed_grant(const struct admit *a, const struct join *j,
                                   Televisit__V1__ParticipantType__Value type) {
     struct tv_arena *arena = j->call->arena;
     Televisit__V1__Grant *grant =
-        (void *)tv_pb_new(&televisit__v1__grant__descriptor, arena);
+        TV_PB_NEW(arena, Televisit__V1__Grant, televisit__v1__grant__descriptor);
     grant->room = tv_arena_strdup(arena, j->room);
     grant->identity = tv_arena_strdup(arena, j->identity);
     grant->participant_type = type;
@@ -144,7 +143,7 @@ static void let_in(const struct admit *a, const struct join *j) {
     const Televisit__V1__AdmitRequest *request = (const void *)j->call->request;
     struct tv_arena *arena = j->call->arena;
     Televisit__V1__AdmitReply *reply =
-        (void *)tv_pb_new(&televisit__v1__admit_reply__descriptor, arena);
+        TV_PB_NEW(arena, Televisit__V1__AdmitReply, televisit__v1__admit_reply__descriptor);
     reply->closes_at = tv_pb_time(j->closes_at_us, arena);
     if (j->decision == TV_DECISION_ALLOWED) {
         struct tv_str sealed = sealed_grant(a, j, request->participant_type);
@@ -230,7 +229,8 @@ static void write_audit(struct admit *a) {
     };
     const struct tv_actor nobody = {.role = TV_ROLE_NONE};
     const struct tv_pg_query query = {
-        &sql_audit_write, bind_params(&sql_audit_write, &nobody, binds, TV_ARRAY_LEN(binds), arena)};
+        &sql_audit_write,
+        bind_params(&sql_audit_write, &nobody, binds, TV_ARRAY_LEN(binds), arena)};
     tv_inc(tv_metric_series(&batch_metric, "audit", NULL, NULL, NULL));
     tv_pg_submit(a->app->pg, &query, 1, last_deadline_us(&a->writing), on_written, a);
 }
@@ -259,8 +259,7 @@ static enum tv_err decide(struct join *j, const struct tv_pg_result *r, unsigned
         bool first = tv_str_eqz(tv_str(generation), "1");
         j->room = tv_arena_printf(j->call->arena, "room_%s%s%s", j->appointment_id,
                                   first ? "" : ".", first ? "" : generation);
-        (void)snprintf(j->identity, sizeof(j->identity), "%s",
-                       view_text(r, row, "participant_id"));
+        (void)snprintf(j->identity, sizeof(j->identity), "%s", view_text(r, row, "participant_id"));
         j->encryption_key = view_is_true(r, row, "end_to_end_encryption")
                                 ? tv_arena_strdup(j->call->arena, view_text(r, row, "media_key"))
                                 : "";
@@ -319,9 +318,7 @@ static void read_asked(struct admit *a) {
     tv_pg_submit(a->app->pg, &query, 1, last_deadline_us(&a->reading), on_read, a);
 }
 
-static void on_turn_end(void *ctx) {
-    read_asked(ctx);
-}
+static void on_turn_end(void *ctx) { read_asked(ctx); }
 
 /* -- from outside -------------------------------------------------------------------------------*/
 

@@ -15,9 +15,7 @@
 
 enum { PAGE_DEFAULT = 50, PAGE_MAX = 100 };
 
-static struct app *app_of(const struct tv_call *call) {
-    return call->service_ctx;
-}
+static struct app *app_of(const struct tv_call *call) { return call->service_ctx; }
 
 static const char *number_text(struct tv_call *call, int64_t n) {
     return tv_arena_printf(call->arena, "%lld", (long long)n);
@@ -65,9 +63,9 @@ static void on_got(void *ctx, enum tv_err err, const struct tv_error *e,
 
 static void read_one(struct tv_call *call, const char *id, tv_pg_done *on_done, void *ctx) {
     const struct bind binds[] = {{"appointment_id", id}};
-    const struct tv_pg_query query = {
-        &sql_appointments_get, bind_params(&sql_appointments_get, &call->context.actor, binds,
-                                           TV_ARRAY_LEN(binds), call->arena)};
+    const struct tv_pg_query query = {&sql_appointments_get,
+                                      bind_params(&sql_appointments_get, &call->context.actor,
+                                                  binds, TV_ARRAY_LEN(binds), call->arena)};
     tv_pg_submit(app_of(call)->pg, &query, 1, call->context.deadline_us, on_done, ctx);
 }
 
@@ -121,8 +119,9 @@ static void on_listed(void *ctx, enum tv_err err, const struct tv_error *e,
         tv_call_fail(call, e);
         return;
     }
-    Televisit__V1__ListAppointmentsReply *reply = (void *)tv_pb_new(
-        &televisit__v1__list_appointments_reply__descriptor, call->arena);
+    Televisit__V1__ListAppointmentsReply *reply =
+        TV_PB_NEW(call->arena, Televisit__V1__ListAppointmentsReply,
+                  televisit__v1__list_appointments_reply__descriptor);
     size_t size = (size_t)page_size((const void *)call->request);
     if (fill_page(results[0], size, call->arena, reply, &fault) != TV_OK)
         tv_call_fail(call, &fault);
@@ -160,9 +159,9 @@ void appointments_list(struct tv_call *call) {
         {"after_starts_at", after_starts_at},
         {"after_id", after_id},
     };
-    const struct tv_pg_query query = {
-        &sql_appointments_list, bind_params(&sql_appointments_list, &call->context.actor, binds,
-                                            TV_ARRAY_LEN(binds), call->arena)};
+    const struct tv_pg_query query = {&sql_appointments_list,
+                                      bind_params(&sql_appointments_list, &call->context.actor,
+                                                  binds, TV_ARRAY_LEN(binds), call->arena)};
     tv_pg_submit(app_of(call)->pg, &query, 1, call->context.deadline_us, on_listed, call);
 }
 
@@ -242,7 +241,7 @@ static void on_booked(void *ctx, enum tv_err err, const struct tv_error *e,
         return;
     }
     Televisit__V1__ChangeReply *reply =
-        (void *)tv_pb_new(&televisit__v1__change_reply__descriptor, call->arena);
+        TV_PB_NEW(call->arena, Televisit__V1__ChangeReply, televisit__v1__change_reply__descriptor);
     if (view_appointment(results[2], 0, call->arena, &reply->appointment, &fault) != TV_OK ||
         fill_told(results[0], call->arena, reply, &fault) != TV_OK)
         tv_call_fail(call, &fault);
@@ -271,9 +270,8 @@ void appointments_book(struct tv_call *call) {
         &sql_appointments_book, &sql_idempotency_store, &sql_idempotency_read};
     struct tv_pg_query queries[TV_ARRAY_LEN(unit)];
     for (size_t i = 0; i < TV_ARRAY_LEN(unit); i++)
-        queries[i] = (struct tv_pg_query){
-            unit[i], bind_params(unit[i], &call->context.actor, binds, TV_ARRAY_LEN(binds),
-                                 call->arena)};
+        queries[i] = (struct tv_pg_query){unit[i], bind_params(unit[i], &call->context.actor, binds,
+                                                               TV_ARRAY_LEN(binds), call->arena)};
     tv_pg_submit(app_of(call)->pg, queries, TV_ARRAY_LEN(queries), call->context.deadline_us,
                  on_booked, call);
 }
@@ -305,7 +303,7 @@ static void on_changed(void *ctx, enum tv_err err, const struct tv_error *e,
         return;
     }
     Televisit__V1__ChangeReply *reply =
-        (void *)tv_pb_new(&televisit__v1__change_reply__descriptor, call->arena);
+        TV_PB_NEW(call->arena, Televisit__V1__ChangeReply, televisit__v1__change_reply__descriptor);
     if (view_appointment(results[1], 0, call->arena, &reply->appointment, &fault) != TV_OK ||
         fill_told(results[0], call->arena, reply, &fault) != TV_OK)
         tv_call_fail(call, &fault);
@@ -317,23 +315,18 @@ static void carry_out(struct change *c, enum tv_status from,
                       const struct tv_status_change *decided) {
     struct tv_call *call = c->call;
     const struct bind binds[] = {
-        {"appointment_id", c->appointment_id},
-        {"if_match", number_text(call, c->if_match)},
-        {"from_status", tv_status_name(from)},
-        {"to_status", tv_status_name(decided->to)},
-        {"event_type", decided->event_type},
-        {"note", c->note},
-        {"starts_at", time_text(call, c->starts_at)},
-        {"minutes", number_text(call, c->minutes)},
+        {"appointment_id", c->appointment_id},        {"if_match", number_text(call, c->if_match)},
+        {"from_status", tv_status_name(from)},        {"to_status", tv_status_name(decided->to)},
+        {"event_type", decided->event_type},          {"note", c->note},
+        {"starts_at", time_text(call, c->starts_at)}, {"minutes", number_text(call, c->minutes)},
         {"request_id", call->context.request_id},
     };
     static const struct tv_pg_statement *const unit[] = {&sql_appointments_change,
                                                          &sql_appointments_get};
     struct tv_pg_query queries[TV_ARRAY_LEN(unit)];
     for (size_t i = 0; i < TV_ARRAY_LEN(unit); i++)
-        queries[i] = (struct tv_pg_query){
-            unit[i], bind_params(unit[i], &call->context.actor, binds, TV_ARRAY_LEN(binds),
-                                 call->arena)};
+        queries[i] = (struct tv_pg_query){unit[i], bind_params(unit[i], &call->context.actor, binds,
+                                                               TV_ARRAY_LEN(binds), call->arena)};
     tv_pg_submit(app_of(call)->pg, queries, TV_ARRAY_LEN(queries), call->context.deadline_us,
                  on_changed, call);
 }

@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-static const char *or_null(const char *text) {
-    return text[0] == '\0' ? NULL : text;
-}
+static const char *or_null(const char *text) { return text[0] == '\0' ? NULL : text; }
 
 static bool actor_value(const char *name, const struct tv_actor *actor, const char **ret) {
     if (strcmp(name, "actor.clinic_id") == 0)

@@ -13,9 +13,7 @@ static_assert(TV_CURSOR_TEXT >= (BYTES + 2) / 3 * 4, "base64url of the bytes fit
 #define TIME_MIN_US INT64_C(-62135596800000000)
 #define TIME_MAX_US INT64_C(253402300799999999)
 
-static unsigned hex(char c) {
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
+static unsigned hex(char c) { return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 void tv_cursor_format(const struct tv_cursor *c, char out[static TV_CURSOR_TEXT]) {
     unsigned char bytes[BYTES] = {VERSION};

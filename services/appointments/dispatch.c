@@ -139,8 +139,9 @@ enum tv_err dispatch_check(const struct app *app, struct tv_error *e) {
             const ProtobufCMethodDescriptor *method = &services[s]->methods[m];
             if (handler_of(services[s], method) != NULL)
                 continue;
-            enum tv_err err = tv_pbrow_check(statement_of(services[s], method), method->input,
-                                             method->output, e);
+            const struct tv_pg_statement *st = statement_of(services[s], method);
+            enum tv_err err =
+                tv_pbrow_check(st, tv_pg_described(app->pg, st), method->input, method->output, e);
             if (err != TV_OK)
                 return err;
         }

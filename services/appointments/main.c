@@ -17,7 +17,8 @@ static const struct tv_conf_row rows[] = {
     {"DATABASE_URL", TV_CONF_SECRET, ROW(database_url), NULL, TV_CONF_REQUIRED, 1, 1024, NULL,
      "The PostgreSQL database, as postgres://user:password@host/name."},
     {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, 0, 43, 64, NULL,
-     "Key that grants are sealed with, 32 bytes as 64 hex digits or base64url; tokens has the same."},
+     "Key that grants are sealed with, 32 bytes as 64 hex digits or base64url; tokens has the "
+     "same."},
     {"TELEVISIT_PG_CONNECTIONS", TV_CONF_INT, ROW(pg_connections), "4", 0, 1, 64, NULL,
      "Connections to PostgreSQL."},
     {"TELEVISIT_PG_STATEMENT_TIMEOUT", TV_CONF_DURATION, ROW(pg_statement_timeout_us), "5s", 0,
@@ -165,6 +166,4 @@ static const struct tv_service appointments = {
     .stop = stop,
 };
 
-int main(int argc, char **argv) {
-    return tv_service_run(&appointments, argc, argv);
-}
+int main(int argc, char **argv) { return tv_service_run(&appointments, argc, argv); }

@@ -85,7 +85,7 @@ static void submit(struct tv_call *call, const struct tv_pg_statement *st, const
 static void reply_session(struct tv_call *call, const struct tv_pg_result *r, char *token) {
     struct tv_error e = TV_ERROR_INIT;
     Televisit__V1__OpenSession *reply =
-        (void *)tv_pb_new(&televisit__v1__open_session__descriptor, call->arena);
+        TV_PB_NEW(call->arena, Televisit__V1__OpenSession, televisit__v1__open_session__descriptor);
     ProtobufCMessage *person = NULL;
     int64_t expires_at_us = 0;
     int expires = tv_pg_column(r, "refresh_expires_at");
@@ -269,10 +269,6 @@ struct sessions *sessions_new(struct app *app) {
     return s;
 }
 
-unsigned sessions_pending(const struct sessions *s) {
-    return s->pending;
-}
+unsigned sessions_pending(const struct sessions *s) { return s->pending; }
 
-void sessions_free(struct sessions *s) {
-    free(s);
-}
+void sessions_free(struct sessions *s) { free(s); }

@@ -92,9 +92,7 @@ static unsigned who(const struct tv_status_ask *ask) {
 }
 
 /* Whether the asker acts as a patient and nothing more. */
-static bool is_patient(const struct tv_status_ask *ask) {
-    return who(ask) == PATIENT;
-}
+static bool is_patient(const struct tv_status_ask *ask) { return who(ask) == PATIENT; }
 
 static bool too_late_to_cancel(const struct tv_status_ask *ask) {
     return is_patient(ask) && ask->cancellation_notice_us > 0 &&

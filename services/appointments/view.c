@@ -24,8 +24,7 @@ static bool read_time(const struct tv_pg_result *r, unsigned row, const char *co
     return c >= 0 && tv_pg_time(r, row, (unsigned)c, ret_us);
 }
 
-static bool read_int(const struct tv_pg_result *r, unsigned row, const char *column,
-                     int64_t *ret) {
+static bool read_int(const struct tv_pg_result *r, unsigned row, const char *column, int64_t *ret) {
     return tv_str_to_i64(tv_str(view_text(r, row, column)), 0, INT32_MAX, ret);
 }
 
@@ -41,8 +40,8 @@ enum tv_err view_read(const struct tv_pg_result *r, unsigned row, struct view *r
     int64_t version = 0, notice_s = 0;
     if (!read_time(r, row, "starts_at", &v.starts_at_us) ||
         !read_time(r, row, "opens_at", &v.opens_at_us) ||
-        !read_time(r, row, "closes_at", &v.closes_at_us) ||
-        !read_time(r, row, "now", &v.now_us) || !read_int(r, row, "version", &version) ||
+        !read_time(r, row, "closes_at", &v.closes_at_us) || !read_time(r, row, "now", &v.now_us) ||
+        !read_int(r, row, "version", &version) ||
         !read_int(r, row, "cancellation_notice_s", &notice_s) || v.status == TV_STATUS_NONE)
         return tv_fail(e, TV_ERR_INTERNAL, "An appointment could not be read");
     v.version = (int32_t)version;
@@ -71,8 +70,7 @@ static Televisit__V1__Join *join_of(const struct view *v, struct tv_arena *a) {
         .waiting_room = v->waiting_room,
         .admitted = v->admitted,
     };
-    Televisit__V1__Join *join =
-        (Televisit__V1__Join *)tv_pb_new(&televisit__v1__join__descriptor, a);
+    Televisit__V1__Join *join = TV_PB_NEW(a, Televisit__V1__Join, televisit__v1__join__descriptor);
     join->decision = (Televisit__V1__JoinDecision__Value)tv_gate_decide(&in);
     join->opens_at = tv_pb_time(v->opens_at_us, a);
     join->closes_at = tv_pb_time(v->closes_at_us, a);

@@ -1,4 +1,5 @@
-/* view.h - rows of sql/parts/appointment_view.sql as message Appointment, with the gate's answer. */
+/* view.h - rows of sql/parts/appointment_view.sql as message Appointment, with the gate's answer.
+ */
 #ifndef APPOINTMENTS_VIEW_H
 #define APPOINTMENTS_VIEW_H
 

@@ -11,7 +11,11 @@
 
 static void test_round_trip(void **state) {
     static const int64_t times[] = {
-        0, 1, -1, INT64_C(1772000000000000), INT64_C(253402300799999999),
+        0,
+        1,
+        -1,
+        INT64_C(1772000000000000),
+        INT64_C(253402300799999999),
         INT64_C(-62135596800000000),
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(times); i++) {
@@ -33,9 +37,15 @@ static void test_bad_input(void **state) {
 
     struct tv_cursor out = {.starts_at_us = 42, .id = "untouched"};
     static const char *const bad[] = {
-        "", "=", "A", "AAAA", "not base64!", "AQ==",
+        "",
+        "=",
+        "A",
+        "AAAA",
+        "not base64!",
+        "AQ==",
         /* another version, a time beyond the years of RFC 3339, either way */
-        "AgAGS5_K4AAADx4tPEtaSXiGlaSzwtHg-Q", "AX________-_Dx4tPEtaSXiGlaSzwtHg-Q",
+        "AgAGS5_K4AAADx4tPEtaSXiGlaSzwtHg-Q",
+        "AX________-_Dx4tPEtaSXiGlaSzwtHg-Q",
         "AYAAAAAAAAAADx4tPEtaSXiGlaSzwtHg-Q",
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(bad); i++)

@@ -42,8 +42,10 @@ static const struct {
 };
 
 static const enum tv_decision by_status[] = {
-    [TV_STATUS_REQUESTED] = TV_DECISION_NOT_CONFIRMED, [TV_STATUS_DECLINED] = TV_DECISION_OVER,
-    [TV_STATUS_CANCELLED] = TV_DECISION_OVER,          [TV_STATUS_COMPLETED] = TV_DECISION_OVER,
+    [TV_STATUS_REQUESTED] = TV_DECISION_NOT_CONFIRMED,
+    [TV_STATUS_DECLINED] = TV_DECISION_OVER,
+    [TV_STATUS_CANCELLED] = TV_DECISION_OVER,
+    [TV_STATUS_COMPLETED] = TV_DECISION_OVER,
     [TV_STATUS_NO_SHOW] = TV_DECISION_OVER,
 };
 
@@ -108,15 +110,9 @@ static void stranger(struct tv_gate_input in, enum tv_decision window) {
     check(&in, TV_DECISION_NOT_FOUND);
 }
 
-static void test_every_case(void **state) {
-    each(own_type);
-}
-static void test_wrong_type_comes_first(void **state) {
-    each(other_type);
-}
-static void test_strangers(void **state) {
-    each(stranger);
-}
+static void test_every_case(void **state) { each(own_type); }
+static void test_wrong_type_comes_first(void **state) { each(other_type); }
+static void test_strangers(void **state) { each(stranger); }
 
 /* Instants as people write them, each with the offset of its place and time of the year. */
 static void test_real_days(void **state) {
@@ -168,8 +164,9 @@ static void test_real_days(void **state) {
 static void test_numbers_are_those_of_the_proto(void **state) {
     const ProtobufCEnumDescriptor *d = &televisit__v1__join_decision__value__descriptor;
     assert_int_equal(d->n_values, 8 + 1);
-#define X(known, number)                                                                            \
-    assert_string_equal(protobuf_c_enum_descriptor_get_value(d, TV_DECISION_##known)->name, #known); \
+#define X(known, number)                                                                           \
+    assert_string_equal(protobuf_c_enum_descriptor_get_value(d, TV_DECISION_##known)->name,        \
+                        #known);                                                                   \
     assert_string_equal(tv_decision_name(TV_DECISION_##known), #known);
     TV_DECISION_MAP(X)
 #undef X

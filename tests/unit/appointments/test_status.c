@@ -22,35 +22,55 @@ static const struct {
     const char *result[KINDS];
     const char *event_type;
 } expected[] = {
-    {TV_ACTION_BOOK, TV_STATUS_NONE, {"REQUESTED", "-", "-", "-", "REQUESTED", "-"},
+    {TV_ACTION_BOOK,
+     TV_STATUS_NONE,
+     {"REQUESTED", "-", "-", "-", "REQUESTED", "-"},
      "appointment.requested"},
-    {TV_ACTION_CONFIRM, TV_STATUS_REQUESTED, {"-", "CONFIRMED", "-", "-", "CONFIRMED", "-"},
+    {TV_ACTION_CONFIRM,
+     TV_STATUS_REQUESTED,
+     {"-", "CONFIRMED", "-", "-", "CONFIRMED", "-"},
      "appointment.confirmed"},
-    {TV_ACTION_DECLINE, TV_STATUS_REQUESTED, {"-", "DECLINED", "-", "-", "DECLINED", "-"},
+    {TV_ACTION_DECLINE,
+     TV_STATUS_REQUESTED,
+     {"-", "DECLINED", "-", "-", "DECLINED", "-"},
      "appointment.declined"},
-    {TV_ACTION_CANCEL, TV_STATUS_REQUESTED,
+    {TV_ACTION_CANCEL,
+     TV_STATUS_REQUESTED,
      {"CANCELLED", "CANCELLED", "CANCELLED", "CANCELLED", "CANCELLED", "-"},
      "appointment.cancelled"},
-    {TV_ACTION_CANCEL, TV_STATUS_CONFIRMED,
+    {TV_ACTION_CANCEL,
+     TV_STATUS_CONFIRMED,
      {"CANCELLED", "CANCELLED", "CANCELLED", "CANCELLED", "CANCELLED", "-"},
      "appointment.cancelled"},
-    {TV_ACTION_MOVE, TV_STATUS_CONFIRMED,
+    {TV_ACTION_MOVE,
+     TV_STATUS_CONFIRMED,
      {"REQUESTED", "CONFIRMED", "CONFIRMED", "CONFIRMED", "CONFIRMED", "-"},
      "appointment.moved"},
-    {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, {"-", "COMPLETED", "-", "-", "-", "-"},
+    {TV_ACTION_COMPLETE,
+     TV_STATUS_CONFIRMED,
+     {"-", "COMPLETED", "-", "-", "-", "-"},
      "appointment.completed"},
-    {TV_ACTION_COMPLETE, TV_STATUS_NO_SHOW, {"-", "-", "-", "-", "COMPLETED", "-"},
+    {TV_ACTION_COMPLETE,
+     TV_STATUS_NO_SHOW,
+     {"-", "-", "-", "-", "COMPLETED", "-"},
      "appointment.completed"},
-    {TV_ACTION_NO_SHOW, TV_STATUS_CONFIRMED, {"-", "-", "-", "-", "NO_SHOW", "-"},
+    {TV_ACTION_NO_SHOW,
+     TV_STATUS_CONFIRMED,
+     {"-", "-", "-", "-", "NO_SHOW", "-"},
      "appointment.no_show"},
-    {TV_ACTION_NO_SHOW, TV_STATUS_COMPLETED, {"-", "-", "-", "-", "NO_SHOW", "-"},
+    {TV_ACTION_NO_SHOW,
+     TV_STATUS_COMPLETED,
+     {"-", "-", "-", "-", "NO_SHOW", "-"},
      "appointment.no_show"},
 };
 
 static const enum tv_participant own[KINDS] = {
-    [PATIENT] = TV_PARTICIPANT_PATIENT,         [DOCTOR] = TV_PARTICIPANT_DOCTOR,
-    [INTERPRETER] = TV_PARTICIPANT_INTERPRETER, [GUEST] = TV_PARTICIPANT_GUEST,
-    [STAFF] = TV_PARTICIPANT_NONE,              [STRANGER] = TV_PARTICIPANT_NONE,
+    [PATIENT] = TV_PARTICIPANT_PATIENT,
+    [DOCTOR] = TV_PARTICIPANT_DOCTOR,
+    [INTERPRETER] = TV_PARTICIPANT_INTERPRETER,
+    [GUEST] = TV_PARTICIPANT_GUEST,
+    [STAFF] = TV_PARTICIPANT_NONE,
+    [STRANGER] = TV_PARTICIPANT_NONE,
 };
 
 static struct tv_status_ask ask(enum tv_action action, enum tv_status from, unsigned kind) {
@@ -75,8 +95,7 @@ static void test_every_transition(void **state) {
     for (int action = TV_ACTION_BOOK; action <= TV_ACTION_NO_SHOW; action++)
         for (int from = TV_STATUS_NONE; from <= TV_STATUS_NO_SHOW; from++)
             for (unsigned kind = 0; kind < KINDS; kind++) {
-                struct tv_status_ask a =
-                    ask((enum tv_action)action, (enum tv_status)from, kind);
+                struct tv_status_ask a = ask((enum tv_action)action, (enum tv_status)from, kind);
                 struct tv_status_change change = {TV_STATUS_NONE, NULL};
                 struct tv_error e = TV_ERROR_INIT;
                 enum tv_err err = tv_status_change(&a, &change, &e);
@@ -138,16 +157,16 @@ static void test_cancellation_notice(void **state) {
 static void test_names(void **state) {
     const ProtobufCEnumDescriptor *s = &televisit__v1__appointment_status__value__descriptor;
     assert_int_equal(s->n_values, 6 + 1);
-#define X(known, number)                                                                            \
-    assert_string_equal(protobuf_c_enum_descriptor_get_value(s, TV_STATUS_##known)->name, #known);   \
+#define X(known, number)                                                                           \
+    assert_string_equal(protobuf_c_enum_descriptor_get_value(s, TV_STATUS_##known)->name, #known); \
     assert_int_equal(tv_status_parse(#known), TV_STATUS_##known);
     TV_STATUS_MAP(X)
 #undef X
     const ProtobufCEnumDescriptor *p = &televisit__v1__participant_type__value__descriptor;
     assert_int_equal(p->n_values, 4 + 1);
-#define X(known, number)                                                                            \
-    assert_string_equal(protobuf_c_enum_descriptor_get_value(p, TV_PARTICIPANT_##known)->name,      \
-                        #known);                                                                    \
+#define X(known, number)                                                                           \
+    assert_string_equal(protobuf_c_enum_descriptor_get_value(p, TV_PARTICIPANT_##known)->name,     \
+                        #known);                                                                   \
     assert_int_equal(tv_participant_parse(#known), TV_PARTICIPANT_##known);
     TV_PARTICIPANT_MAP(X)
 #undef X

@@ -1,0 +1,245 @@
+/* What is due happens exactly once, whoever fires it, and never for a version that is gone. */
+#include "fixture.h"
+
+static struct fixture f;
+
+#define STARTS "2026-11-26T11:00:00Z"
+
+static int set_up(void **state) {
+    fixture_start(&f);
+    return 0;
+}
+static int tear_down(void **state) {
+    assert_int_equal(fixture_count(&f, "SELECT deadlocks FROM pg_stat_database"
+                                       " WHERE datname = current_database()"),
+                     0);
+    fixture_stop(&f);
+    return 0;
+}
+static int each(void **state) {
+    fixture_clear(&f);
+    fixture_set_now(&f, "2026-11-23T08:00:00Z");
+    return 0;
+}
+static int each_end(void **state) {
+    fixture_check_promises(&f);
+    return 0;
+}
+
+static struct answer *fire_submit(const char *limit) {
+    static const struct tv_pg_statement *const unit[] = {&sql_due_fire};
+    struct tv_actor nobody = {.role = TV_ROLE_SERVICE};
+    const struct bind binds[] = {{"limit", limit}};
+    return fixture_submit(&f, &nobody, unit, 1, binds, 1);
+}
+
+static struct answer *fire(const char *limit) {
+    struct answer *a = fire_submit(limit);
+    fixture_wait(&f, a);
+    if (a->err != TV_OK)
+        fail_msg("%s", a->error.detail);
+    assert_int_equal(a->rows[0], 1);
+    return a;
+}
+
+static unsigned entries(const struct answer *a) {
+    unsigned n = 0;
+    for (const char *p = answer_value(a, 0, 0, "told"); (p = strstr(p, "\"seq\"")) != NULL; p++)
+        n++;
+    return n;
+}
+
+static void assert_value(const struct answer *a, const char *column, const char *expected) {
+    const char *value = answer_value(a, 0, 0, column);
+    if (expected == NULL ? value != NULL : value == NULL || strcmp(value, expected) != 0)
+        fail_msg("%s: %s, not %s", column, value, expected);
+}
+
+static void test_on_time(void **state) {
+    free(fixture_confirmed(&f, PATIENT, STARTS));
+    struct answer *a = fire("10");
+    assert_value(a, "fired", "0");
+    assert_value(a, "told", "[]");
+    assert_value(a, "next_due_at", "2026-11-25 11:00:00+00");
+    assert_value(a, "more", "f");
+    answer_free(a);
+
+    fixture_set_now(&f, "2026-11-25T11:00:00Z"); /* the reminder, a day before */
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    assert_int_equal(entries(a), 2);
+    assert_non_null(strstr(answer_value(a, 0, 0, "told"), "appointment.reminder"));
+    assert_value(a, "next_due_at", "2026-11-26 10:30:00+00");
+    assert_value(a, "now", "2026-11-25 11:00:00+00");
+    answer_free(a);
+
+    fixture_set_now(&f, "2026-11-26T10:29:59.999999Z");
+    a = fire("10");
+    assert_value(a, "fired", "0");
+    answer_free(a);
+    fixture_set_now(&f, "2026-11-26T10:30:00Z");
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    assert_int_equal(entries(a), 2);
+    const char *told = answer_value(a, 0, 0, "told");
+    assert_non_null(strstr(told, "call.available"));
+    assert_non_null(strstr(told, "\"dueAt\" : \"2026-11-26T10:30:00+00:00\""));
+    assert_non_null(strstr(told, "\"closesAt\" : \"2026-11-26T13:00:00+00:00\""));
+    assert_non_null(strstr(told, "\"timeZone\" : \"Europe/Berlin\""));
+    assert_value(a, "next_due_at", NULL);
+    answer_free(a);
+    a = fire("10");
+    assert_value(a, "fired", "0");
+    assert_int_equal(entries(a), 0);
+    answer_free(a);
+    /* confirmed, reminder, available */
+    assert_int_equal(fixture_count(&f, "SELECT last_seq FROM tv.inbox_head WHERE person_id ="
+                                       " '" PATIENT "'"),
+                     3);
+}
+
+static void test_too_late(void **state) {
+    free(fixture_confirmed(&f, PATIENT, STARTS));
+    fixture_set_now(&f, "2026-11-26T12:59:59.999999Z"); /* late, and open still */
+    struct answer *a = fire("10");
+    assert_value(a, "fired", "1");
+    assert_value(a, "expired", "1"); /* the reminder */
+    answer_free(a);
+
+    free(fixture_confirmed(&f, PATIENT2, "2026-11-27T11:00:00Z"));
+    fixture_set_now(&f, "2026-11-27T13:00:00Z"); /* closed */
+    a = fire("10");
+    assert_value(a, "fired", "0");
+    assert_value(a, "expired", "1");
+    assert_value(a, "told", "[]");
+    answer_free(a);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
+}
+
+static void test_superseded_never_fires(void **state) {
+    char *id = fixture_confirmed(&f, PATIENT, STARTS);
+    struct answer *a = fixture_change(&f, AS_DOCTOR,
+                                      (struct changing){.id = id,
+                                                        .if_match = "2",
+                                                        .from = "CONFIRMED",
+                                                        .to = "CONFIRMED",
+                                                        .event_type = "appointment.moved",
+                                                        .starts_at = "2026-11-26T20:00:00Z"});
+    assert_int_equal(a->err, TV_OK);
+    answer_free(a);
+    fixture_set_now(&f, "2026-11-26T10:45:00Z");
+    a = fire("10");
+    assert_value(a, "fired", "1"); /* the reminder of the new start */
+    answer_free(a);
+    fixture_set_now(&f, "2026-11-26T19:30:00Z");
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    answer_free(a);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.event WHERE type ="
+                                       " 'call.available'"),
+                     1);
+    /* a row that was left behind, against all rules, does not fire either */
+    free(test_sql(&f.db, "INSERT INTO tv.due (clinic_id, appointment_id, version, kind, due_at,"
+                         " expires_at) SELECT clinic_id, id, 1, 'call_available', tv.tv_now(),"
+                         " tv.tv_now() + interval '1 hour' FROM tv.appointment"));
+    a = fire("10");
+    assert_value(a, "fired", "0");
+    answer_free(a);
+    free(id);
+}
+
+static void test_limit_and_backlog(void **state) {
+    for (unsigned i = 0; i < 5; i++) {
+        char starts[32];
+        (void)snprintf(starts, sizeof(starts), "2026-11-26T%02u:00:00Z", 8 + i);
+        free(fixture_confirmed(&f, PATIENT, starts));
+    }
+    fixture_set_now(&f, "2026-11-25T20:00:00Z");
+    struct answer *a = fire("2");
+    assert_value(a, "fired", "2");
+    assert_value(a, "more", "t");
+    assert_value(a, "backlog", "3");
+    answer_free(a);
+    a = fire("3");
+    assert_value(a, "fired", "3");
+    assert_value(a, "more", "t"); /* perhaps: the limit was reached */
+    assert_value(a, "backlog", "0");
+    assert_value(a, "next_due_at", "2026-11-26 07:30:00+00");
+    answer_free(a);
+    a = fire("0"); /* bounds: 1 to 500 */
+    assert_value(a, "more", "f");
+    answer_free(a);
+}
+
+/* Many at once: several firers in parallel, while appointments are moved away under them. */
+static void test_exactly_once(void **state) {
+    enum { APPOINTMENTS = 60, FIRES = 120 };
+    char *ids[APPOINTMENTS];
+    free(test_sql(&f.db, "UPDATE tv.clinic SET reminders_s = '{86400,7200,3600}'"));
+    for (unsigned i = 0; i < APPOINTMENTS; i++) {
+        char starts[32];
+        (void)snprintf(starts, sizeof(starts), "2026-11-%02uT%02u:%02u:00Z", 26 + i / 40,
+                       i % 40 / 2, i % 2 * 30);
+        ids[i] = fixture_confirmed(&f, i % 2 == 0 ? PATIENT : PATIENT2, starts);
+    }
+    /* all reminders and all calls are due, and none is too late */
+    fixture_set_now(&f, "2026-11-27T09:15:00Z");
+    free(test_sql(&f.db, "UPDATE tv.due SET expires_at = 'infinity'"));
+
+    static const struct tv_pg_statement *const change[] = {&sql_appointments_change,
+                                                           &sql_appointments_get};
+    struct answer *fires[FIRES], *changes[APPOINTMENTS];
+    struct tv_actor doctor = AS_DOCTOR;
+    for (unsigned i = 0; i < FIRES; i++) {
+        if (i % 2 == 0) {
+            const struct bind binds[] = {
+                {"appointment_id", ids[i / 2]},
+                {"if_match", "2"},
+                {"from_status", "CONFIRMED"},
+                {"to_status", "CANCELLED"},
+                {"event_type", "appointment.cancelled"},
+                {"note", ""},
+                {"minutes", "0"},
+                {"starts_at", NULL},
+                {"request_id", ""},
+            };
+            changes[i / 2] = fixture_submit(&f, &doctor, change, 2, binds, TV_ARRAY_LEN(binds));
+        }
+        fires[i] = fire_submit("3");
+    }
+    unsigned fired = 0, told = 0, changed = 0;
+    for (unsigned i = 0; i < FIRES; i++) {
+        fixture_wait(&f, fires[i]);
+        if (fires[i]->err != TV_OK)
+            fail_msg("%s: %s", tv_err_info(fires[i]->err)->slug, fires[i]->error.detail);
+        fired += (unsigned)atoi(answer_value(fires[i], 0, 0, "fired"));
+        told += entries(fires[i]);
+        answer_free(fires[i]);
+    }
+    for (unsigned i = 0; i < APPOINTMENTS; i++) {
+        fixture_wait(&f, changes[i]);
+        assert_int_equal(changes[i]->err, TV_OK);
+        changed += changes[i]->rows[0];
+        answer_free(changes[i]);
+        free(ids[i]);
+    }
+    assert_int_equal(changed, APPOINTMENTS);
+    assert_int_equal(told, 2 * fired);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'fired'"), fired);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.event WHERE type IN"
+                                       " ('call.available', 'appointment.reminder')"),
+                     fired);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
+    print_message("%u fired\n", fired);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_on_time, each, each_end),
+        cmocka_unit_test_setup_teardown(test_too_late, each, each_end),
+        cmocka_unit_test_setup_teardown(test_superseded_never_fires, each, each_end),
+        cmocka_unit_test_setup_teardown(test_limit_and_backlog, each, each_end),
+        cmocka_unit_test_setup_teardown(test_exactly_once, each, each_end),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
