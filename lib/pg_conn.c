@@ -67,6 +67,7 @@ static PGconn *connect_with(PGconn *(*connect)(const char *const *, const char *
         {"keepalives_interval", "5"},
         {"keepalives_count", "3"},
         {"tcp_user_timeout", "20000"},
+        {"target_session_attrs", "read-write"}, /* no standby: of several hosts the primary */
         {"dbname", c->url},
         {"application_name", c->application_name},
         {"client_encoding", "UTF8"},

@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "lib/loop.h"
+#include "lib/metrics.h"
 #include "lib/pg_private.h"
 #include "tests/harness/postgres.h"
 
@@ -562,6 +563,66 @@ static void test_bad_statement_keeps_the_pool_down_until_the_schema_is_there(voi
     run_sql("drop table future");
 }
 
+static void make_read_only(const char *on_or_off) {
+    char url[256], sql[128];
+    snprintf(url, sizeof(url), "%s?target_session_attrs=any", postgres.url);
+    snprintf(sql, sizeof(sql),
+             "begin read write; alter database televisit set default_transaction_read_only = %s;"
+             "commit",
+             on_or_off);
+    struct tv_pg_script *s = NULL;
+    struct tv_error e = TV_ERROR_INIT;
+    assert_int_equal(tv_pg_script_open(url, "test", &s, &e), TV_OK);
+    assert_int_equal(tv_pg_script_run(s, sql, NULL, &e), TV_OK);
+    tv_pg_script_close(s);
+}
+
+/* A standby answers, but it is no use; when it is promoted the pool comes up. */
+static void test_server_that_only_reads(void **state) {
+    make_read_only("on");
+    struct tv_pg_config c = config(1, 1);
+    pg = tv_pg_new(loop, &c);
+    bool failed = tv_loop_run_until(loop, has_failed, NULL, WAIT_US);
+    make_read_only("off");
+    assert_true(failed);
+    assert_non_null(strstr(tv_pg_last_error(pg), "read-only"));
+    assert_true(tv_loop_run_until(loop, is_usable, NULL, WAIT_US));
+}
+
+static void assert_metric(const char *text) {
+    struct tv_buf out = TV_BUF_INIT(1024 * 1024);
+    tv_metrics_write(&out);
+    bool found = strstr(out.data, text) != NULL;
+    tv_buf_done(&out);
+    if (!found)
+        fail_msg("no metric %s", text);
+}
+
+static void test_metrics(void **state) {
+    STATEMENT(counted, false, "select 1 / $1::int", "n", NULL);
+    const struct tv_pg_statement *const only[] = {&counted};
+    struct tv_pg_config c = config(3, 1);
+    c.statements = only;
+    c.statement_count = 1;
+    open_with(c);
+    assert_metric("tv_pg_connections{state=\"usable\"} 3\n");
+    ask(&counted, (const char *const[]){"1"});
+    ask(&counted, (const char *const[]){"2"});
+    ask(&counted, (const char *const[]){"0"});
+    struct answer late;
+    submit_until(&counted, (const char *const[]){"1"}, &late, -1);
+    wait_for(&late, 1);
+    assert_metric("tv_pg_queries_total{statement=\"counted\",outcome=\"ok\"} 2\n");
+    assert_metric("tv_pg_queries_total{statement=\"counted\",outcome=\"refused\"} 1\n");
+    assert_metric("tv_pg_queries_total{statement=\"counted\",outcome=\"failed\"} 1\n");
+    assert_metric("tv_pg_seconds_count{statement=\"counted\"} 4\n");
+    assert_metric("tv_pg_waiting 0\n");
+    test_postgres_kill(&postgres);
+    assert_true(tv_loop_run_until(loop, is_down, NULL, WAIT_US));
+    assert_metric("tv_pg_connections{state=\"usable\"} 0\n");
+    assert_metric("tv_pg_connections{state=\"down\"} 3\n");
+}
+
 static bool naps_run(void *ctx) {
     char *n = test_sql(&postgres, "select count(*) from pg_stat_activity"
                                   " where query like '%pg_sleep(%' and state = 'active'"
@@ -724,6 +785,8 @@ int main(void) {
         TEST(test_no_server),
         TEST(test_bad_urls),
         TEST(test_bad_statement_keeps_the_pool_down_until_the_schema_is_there),
+        TEST(test_server_that_only_reads),
+        TEST(test_metrics),
         TEST(test_server_is_killed),
         TEST(test_session_is_ended_by_the_server),
         TEST(test_reader_is_sent_twice_and_no_more),
