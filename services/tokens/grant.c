@@ -37,37 +37,56 @@ static bool is_whole(const Televisit__V1__Grant *g) {
            g->participants_max > 0;
 }
 
-enum tv_err tv_grant_open(struct tv_str sealed, const unsigned char key[static TV_SEAL_KEY_BYTES],
-                          int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
-                          struct tv_error *e) {
-    if (sealed.len < TV_SEAL_BYTES)
-        return tv_fail(e, TV_ERR_FORBIDDEN, "the grant is not ours");
-    struct tv_str bytes = {sealed.p, sealed.len - TV_SEAL_BYTES};
-    if (!tv_seal_ok(bytes, (const unsigned char *)sealed.p + bytes.len, key))
-        return tv_fail(e, TV_ERR_FORBIDDEN, "the grant is not ours");
-
+static const Televisit__V1__Grant *unseal(struct tv_str sealed,
+                                          const unsigned char key[static TV_SEAL_KEY_BYTES],
+                                          struct tv_arena *a, struct tv_error *e) {
+    struct tv_str bytes = {sealed.p, TV_MAX(sealed.len, (size_t)TV_SEAL_BYTES) - TV_SEAL_BYTES};
+    if (sealed.len < TV_SEAL_BYTES ||
+        !tv_seal_ok(bytes, (const unsigned char *)sealed.p + bytes.len, key)) {
+        (void)tv_fail(e, TV_ERR_FORBIDDEN, "the grant is not ours");
+        return NULL;
+    }
     const Televisit__V1__Grant *g =
         (const void *)tv_pb_unpack(&televisit__v1__grant__descriptor, bytes, a);
-    if (g == NULL || !is_whole(g))
-        return tv_fail(e, TV_ERR_INTERNAL, "the grant is not whole");
+    if (g == NULL || !is_whole(g)) {
+        (void)tv_fail(e, TV_ERR_INTERNAL, "the grant is not whole");
+        return NULL;
+    }
+    return g;
+}
+
+enum tv_err tv_grant_open(struct tv_str sealed, const unsigned char key[static TV_SEAL_KEY_BYTES],
+                          int64_t now_us, int64_t skew_us, struct tv_arena *a, struct tv_grant *ret,
+                          struct tv_error *e) {
+    struct tv_error fault;
+    const Televisit__V1__Grant *g = unseal(sealed, key, a, &fault);
+    if (g == NULL) {
+        if (e != NULL)
+            *e = fault;
+        return fault.code;
+    }
     int64_t issued_us = tv_pb_time_us(g->issued_at), closes_us = tv_pb_time_us(g->closes_at);
-    int64_t valid_until_us = tv_pb_time_us(g->valid_until), skew_us = TV_GRANT_SKEW_S * TV_US_PER_S;
-    if (issued_us < 0 || closes_us < issued_us || closes_us - issued_us > UINT32_MAX * TV_US_PER_S)
+    int64_t until_us = tv_pb_time_us(g->valid_until);
+    if (issued_us < 0 || until_us < issued_us || closes_us < until_us ||
+        closes_us - issued_us > UINT32_MAX * TV_US_PER_S)
         return tv_fail(e, TV_ERR_INTERNAL, "the grant's times cannot be");
-    if (now_us < issued_us - skew_us || now_us - skew_us > valid_until_us)
+    if (now_us + skew_us < issued_us || now_us - skew_us > until_us)
         return tv_fail(e, TV_ERR_FORBIDDEN, "the grant is stale: please join again");
 
-    int64_t issued_s = issued_us / TV_US_PER_S, closes_s = closes_us / TV_US_PER_S;
-    if (closes_s <= issued_s)
+    /* How much of the window its way here took: between none and all that it is valid for. Where
+     * the two clocks agree this is exact, and the token ends with the window. */
+    int64_t way_us = TV_MAX(0, TV_MIN(now_us - issued_us, until_us - issued_us));
+    int64_t left_us = closes_us - issued_us - way_us;
+    if (left_us < TV_US_PER_S)
         return tv_fail(e, TV_ERR_TOO_LATE, "the call closes this second");
     *ret = (struct tv_grant){
         .room = g->room,
         .identity = g->identity,
         .type = g->participant_type,
         .participants_max = (uint32_t)g->participants_max,
-        .open_s = (uint32_t)(closes_s - issued_s),
-        .issued_s = issued_s,
-        .expires_s = TV_MIN(issued_s + TV_GRANT_TOKEN_S, closes_s),
+        .open_s = (uint32_t)(left_us / TV_US_PER_S),
+        .now_s = now_us / TV_US_PER_S,
+        .expires_s = (now_us + TV_MIN(left_us, TV_GRANT_TOKEN_S * TV_US_PER_S)) / TV_US_PER_S,
     };
     return TV_OK;
 }
@@ -78,7 +97,7 @@ struct tv_str tv_grant_claims(const struct tv_grant *g, const char *api_key, str
     tv_buf_json(&b, tv_str(api_key));
     tv_buf_puts(&b, ",\"sub\":");
     tv_buf_json(&b, tv_str(g->identity));
-    tv_buf_printf(&b, ",\"nbf\":%lld,\"exp\":%lld", (long long)(g->issued_s - TV_GRANT_BACK_S),
+    tv_buf_printf(&b, ",\"nbf\":%lld,\"exp\":%lld", (long long)(g->now_s - TV_GRANT_BACK_S),
                   (long long)g->expires_s);
     tv_buf_puts(&b, ",\"video\":{\"room\":");
     tv_buf_json(&b, tv_str(g->room));

@@ -16,6 +16,7 @@
 
 #define NOW_S INT64_C(1774774800)
 #define NOW_US (NOW_S * TV_US_PER_S)
+#define SKEW_US (60 * TV_US_PER_S)
 #define TYPE(name) TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__##name
 
 static const unsigned char key[TV_SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcdef";
@@ -43,7 +44,8 @@ static struct tv_str seal(struct tv_str bytes, struct tv_arena *a) {
 static enum tv_err open_at(const Televisit__V1__Grant *g, int64_t now_us, struct tv_arena *a,
                            struct tv_grant *ret) {
     struct tv_error e = TV_ERROR_INIT;
-    enum tv_err err = tv_grant_open(seal(tv_pb_pack(&g->base, a), a), key, now_us, a, ret, &e);
+    enum tv_err err =
+        tv_grant_open(seal(tv_pb_pack(&g->base, a), a), key, now_us, SKEW_US, a, ret, &e);
     assert_int_equal(e.code, err);
     return err;
 }
@@ -57,7 +59,7 @@ static void test_open(void **state) {
     assert_int_equal(g.type, TYPE(PATIENT));
     assert_int_equal(g.participants_max, 4);
     assert_int_equal(g.open_s, 7200);
-    assert_true(g.issued_s == NOW_S && g.expires_s == NOW_S + 600);
+    assert_true(g.now_s == NOW_S && g.expires_s == NOW_S + 600);
     tv_arena_free(a);
 }
 
@@ -70,20 +72,22 @@ static void test_seal(void **state) {
     struct tv_error e;
     for (size_t bit = 0; bit < 8 * sealed.len; bit++) {
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
-        assert_int_equal(tv_grant_open((struct tv_str){bytes, sealed.len}, key, NOW_US, a, &g, &e),
-                         TV_ERR_FORBIDDEN);
+        assert_int_equal(
+            tv_grant_open((struct tv_str){bytes, sealed.len}, key, NOW_US, SKEW_US, a, &g, &e),
+            TV_ERR_FORBIDDEN);
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
     }
     for (size_t len = 0; len < sealed.len; len++) {
-        assert_int_equal(tv_grant_open((struct tv_str){bytes, len}, key, NOW_US, a, &g, &e),
-                         TV_ERR_FORBIDDEN);
         assert_int_equal(
-            tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, key, NOW_US, a, &g, &e),
+            tv_grant_open((struct tv_str){bytes, len}, key, NOW_US, SKEW_US, a, &g, &e),
             TV_ERR_FORBIDDEN);
+        assert_int_equal(tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, key, NOW_US,
+                                       SKEW_US, a, &g, &e),
+                         TV_ERR_FORBIDDEN);
     }
     static const unsigned char other[TV_SEAL_KEY_BYTES] = "fedcba9876543210fedcba9876543210";
-    assert_int_equal(tv_grant_open(sealed, other, NOW_US, a, &g, &e), TV_ERR_FORBIDDEN);
-    assert_int_equal(tv_grant_open(sealed, key, NOW_US, a, &g, &e), TV_OK);
+    assert_int_equal(tv_grant_open(sealed, other, NOW_US, SKEW_US, a, &g, &e), TV_ERR_FORBIDDEN);
+    assert_int_equal(tv_grant_open(sealed, key, NOW_US, SKEW_US, a, &g, &e), TV_OK);
     tv_arena_free(a);
 }
 
@@ -94,14 +98,20 @@ static void test_times(void **state) {
         int64_t expires_s;
     } cases[] = {
         {0, 7200000, TV_OK, 600},
-        {10000, 7200000, TV_OK, 600},
-        {70000, 7200000, TV_OK, 600}, /* valid for 10 s, and the clocks may differ by 60 s */
+        {10000, 7200000, TV_OK, 610},
+        {70000, 7200000, TV_OK, 670}, /* valid for 10 s, and the clocks may differ by 60 s */
         {70001, 7200000, TV_ERR_FORBIDDEN, 0},
-        {-60000, 7200000, TV_OK, 600},
+        {-60000, 7200000, TV_OK, 540}, /* a clock that is slow: LiveKit's is as this one */
         {-60001, 7200000, TV_ERR_FORBIDDEN, 0},
         {0, 600000, TV_OK, 600},
         {0, 599999, TV_OK, 599},
         {0, 30000, TV_OK, 30},
+        {4000, 30000, TV_OK, 30}, /* it ends with the window, however long the way was */
+        {4999, 30000, TV_OK, 30},
+        {9000, 10000, TV_OK, 10},
+        {9001, 10000, TV_ERR_TOO_LATE, 0},
+        {15000, 30000, TV_OK, 35}, /* clocks that differ: at most the way is taken off */
+        {-5000, 30000, TV_OK, 25},
         {0, 1000, TV_OK, 1},
         {0, 999, TV_ERR_TOO_LATE, 0},
         {0, 0, TV_ERR_TOO_LATE, 0},
@@ -112,11 +122,12 @@ static void test_times(void **state) {
         struct tv_arena *a = tv_arena_new();
         struct tv_grant ret;
         Televisit__V1__Grant *g = good(a);
+        int64_t valid_ms = TV_MAX(0, TV_MIN(10000, cases[i].closes_ms));
+        g->valid_until = tv_pb_time(NOW_US + valid_ms * 1000, a);
         g->closes_at = tv_pb_time(NOW_US + cases[i].closes_ms * 1000, a);
         enum tv_err err = open_at(g, NOW_US + cases[i].now_ms * 1000, a, &ret);
-        assert_int_equal(err, cases[i].err);
-        if (err == TV_OK)
-            assert_true(ret.expires_s == NOW_S + cases[i].expires_s);
+        if (err != cases[i].err || (err == TV_OK && ret.expires_s != NOW_S + cases[i].expires_s))
+            fail_msg("case %zu: %d, %lld", i, err, (long long)(ret.expires_s - NOW_S));
         tv_arena_free(a);
     }
 }
@@ -190,10 +201,11 @@ static void test_not_whole(void **state) {
     struct tv_arena *a = tv_arena_new();
     struct tv_grant ret;
     struct tv_error e;
-    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), key, NOW_US, a, &ret, &e),
+    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), key, NOW_US, SKEW_US, a, &ret, &e),
                      TV_ERR_INTERNAL);
-    assert_int_equal(tv_grant_open(seal((struct tv_str){"", 0}, a), key, NOW_US, a, &ret, &e),
-                     TV_ERR_INTERNAL);
+    assert_int_equal(
+        tv_grant_open(seal((struct tv_str){"", 0}, a), key, NOW_US, SKEW_US, a, &ret, &e),
+        TV_ERR_INTERNAL);
     tv_arena_free(a);
 }
 

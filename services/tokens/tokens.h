@@ -1,0 +1,39 @@
+/* tokens.h - the service: what it is configured with, what it holds, what it answers. */
+#ifndef TV_TOKENS_TOKENS_H
+#define TV_TOKENS_TOKENS_H
+
+#include "lib/crypto.h"
+#include "lib/loop.h"
+#include "lib/rpc.h"
+#include "services/tokens/livekit.h"
+#include "services/tokens/rooms.h"
+
+struct tokens_conf {
+    const char *livekit_url;     /* LIVEKIT_URL: what browsers get */
+    const char *livekit_api_url; /* LIVEKIT_API_URL; NULL: made from the above */
+    const char *api_key;         /* LIVEKIT_API_KEY */
+    const char *api_secret;      /* LIVEKIT_API_SECRET[_FILE] */
+    const char *grant_key;       /* TELEVISIT_GRANT_KEY[_FILE] */
+    int64_t grant_skew_us;       /* TELEVISIT_GRANT_SKEW */
+};
+
+struct tokens {
+    const struct tokens_conf *conf;
+    unsigned char grant_key[TV_SEAL_KEY_BYTES];
+    char *api_url; /* owned */
+    struct tv_livekit *livekit;
+    struct tv_rooms *rooms;
+    struct tv_rpc_server *server;
+    bool stopped; /* the bus is gone: calls that end now are not answered */
+};
+
+/* TV_ERR_INVALID when the grant key is none. `conf` is borrowed. */
+TV_MUST_CHECK enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b,
+                                     const struct tokens_conf *conf, struct tokens **ret,
+                                     struct tv_error *e);
+void tokens_free(struct tokens *t); /* after the bus; accepts NULL */
+
+/* LIVEKIT_URL with the scheme of its API, without a slash at its end. Returns owned. */
+char *tokens_api_url(const char *livekit_url);
+
+#endif
