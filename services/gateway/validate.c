@@ -134,8 +134,11 @@ static enum tv_err check_value(const ProtobufCFieldDescriptor *d, const struct t
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_ENUM:
         return check_number(r, *(const int32_t *)at, pointer, e);
+    case PROTOBUF_C_TYPE_ENUM:
+        if (protobuf_c_enum_descriptor_get_value(d->descriptor, *(const int *)at) == NULL)
+            return tv_fail_at(e, TV_ERR_INVALID, pointer, "has no such value");
+        return TV_OK;
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
         return check_number(r, *(const uint32_t *)at, pointer, e);
