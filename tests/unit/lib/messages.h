@@ -37,6 +37,8 @@ static const ProtobufCMessageDescriptor *const messages_roots[] = {
     &livekit__twirp_error__descriptor,
     &livekit__access_token__descriptor,
     &televisit__v1__jose_header__descriptor,
+    &livekit__list_rooms_request__descriptor,
+    &livekit__list_rooms_response__descriptor,
 };
 
 static void messages_add(const ProtobufCMessageDescriptor *type,
