@@ -26,8 +26,10 @@ export class Stack {
     try {
       return (await run(stackctl, ['--dir', this.dir, ...words])).stdout.trim();
     } catch (fault) {
-      const { stderr, message } = /** @type {{ stderr?: string, message: string }} */ (fault);
-      throw new Error(`stackctl ${words.join(' ')}: ${stderr?.trim() || message}`);
+      const { stdout, stderr, message } =
+        /** @type {{ stdout?: string, stderr?: string, message: string }} */ (fault);
+      const reason = stderr?.trim() || stdout?.trim() || message;
+      throw new Error(`stackctl ${words.join(' ')}: ${reason}`);
     }
   }
 

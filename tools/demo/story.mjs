@@ -43,6 +43,7 @@ export async function tell(stack, options, signal) {
     await story.meet();
     await story.countNotices();
     await story.close();
+    await story.audit();
   } finally {
     await story.cleanUp();
   }
@@ -337,6 +338,13 @@ class Story {
     if (this.#over) await dispose(made);
     else this.#undo.push(() => dispose(made));
     return made;
+  }
+
+  /** The tables agree with what was seen: nothing lost, nothing twice, nobody left out. */
+  async audit() {
+    await this.timeline.step('the tables prove what was promised', async (told) => {
+      told(await this.stack.ctl('faults'));
+    });
   }
 
   async cleanUp() {

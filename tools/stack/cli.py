@@ -1,4 +1,4 @@
-"""The commands: up, down, reset, status, info, logs, start, stop, kill, clock."""
+"""The commands of tools/stackctl."""
 
 import argparse
 import json
@@ -160,6 +160,14 @@ def _kill(options) -> None:
         stack.processes.kill([options.part])  # comes back when it is gone
 
 
+def _faults(options) -> int:
+    stack = Stack(options.dir)
+    stack.must_exist()
+    rows = run.ask_sql(stack, "SELECT rule, place FROM tv.faults()")
+    say(rows.replace("\t", ": ") or "no promise is broken")
+    return 1 if rows else 0
+
+
 def _clock(options) -> None:
     stack = Stack(options.dir)
     stack.must_exist()
@@ -234,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("-9", dest="signal", action="store_const", const=signal.SIGKILL,
                       default=argparse.SUPPRESS, help="the same as KILL")
     kill.add_argument("--at", type=float, help="when, in seconds since 1970 (default: now)")
+    command("faults", _faults, "the promises that the tables prove, and which of them is broken")
     shift = command("clock", _clock, "show or move the clock that all services go by (tests only)")
     shift.add_argument("shift", nargs="?", help="+PT2H or -PT90S: add to the offset; an RFC 3339 "
                        "time: the time it shall be now; reset: no offset")

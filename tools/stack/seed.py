@@ -96,8 +96,8 @@ def _book_visits(stack: Stack) -> None:
 
 def _visits(api: _Api, now: datetime.datetime) -> list[dict]:
     since = now - datetime.timedelta(hours=3)
-    path = f"/v1/appointments?status=CONFIRMED&limit=100&from={_text(since)}"
-    return api.ask("GET", path)["appointments"]
+    listed = api.ask("GET", f"/v1/appointments?limit=100&from={_text(since)}")["appointments"]
+    return [visit for visit in listed if visit["status"] == "CONFIRMED"]
 
 
 def _serves(visit: dict, doctor: str, now: datetime.datetime, wanted: datetime.datetime) -> bool:
