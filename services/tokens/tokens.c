@@ -44,11 +44,6 @@ static struct operation *operation_new(struct tv_call *call) {
     return o;
 }
 
-static void fail(struct operation *o, const struct tv_error *e) {
-    if (!o->tokens->stopped)
-        tv_call_fail(o->call, e);
-}
-
 /* -- Issue --------------------------------------------------------------------------------------*/
 
 static void sign(struct operation *o) {
@@ -59,7 +54,7 @@ static void sign(struct operation *o) {
     struct tv_error e = TV_ERROR_INIT;
     if (tv_jwt_sign(&key, NULL, tv_grant_claims(&o->grant, t->conf->api_key, a), a, &token, &e) !=
         TV_OK) {
-        fail(o, &e);
+        tv_call_fail(o->call, &e);
         return;
     }
     Televisit__V1__IssueReply reply = TELEVISIT__V1__ISSUE_REPLY__INIT;
@@ -75,7 +70,7 @@ static void on_made(void *ctx, enum tv_err err, const struct tv_error *e) {
     if (err == TV_OK)
         sign(o);
     else
-        fail(o, e);
+        tv_call_fail(o->call, e);
 }
 
 static void issue(struct tv_call *call) {
@@ -88,7 +83,7 @@ static void issue(struct tv_call *call) {
                                     t->conf->grant_skew_us, call->arena, &o->grant, &e);
     if (err != TV_OK) {
         tv_log_warn("a grant was refused", F_STR(REASON, e.detail));
-        fail(o, &e);
+        tv_call_fail(o->call, &e);
         return;
     }
     if (tv_rooms_known(t->rooms, o->grant.room)) {
@@ -98,7 +93,7 @@ static void issue(struct tv_call *call) {
     struct tv_rooms_wish wish = {o->grant.room, o->grant.open_s, o->grant.participants_max};
     o->waiter = (struct tv_rooms_waiter){.on_made = on_made, .ctx = o};
     if (tv_rooms_make(t->rooms, &wish, &o->waiter, &e) != TV_OK)
-        fail(o, &e);
+        tv_call_fail(o->call, &e);
 }
 
 /* -- CloseRoom ----------------------------------------------------------------------------------*/
@@ -108,7 +103,7 @@ static void on_deleted(void *ctx, enum tv_err err, const struct tv_error *e,
     struct operation *o = ctx;
     tv_rooms_forget(o->tokens->rooms, o->room);
     if (err != TV_OK && err != TV_ERR_NOT_FOUND) {
-        fail(o, e);
+        tv_call_fail(o->call, e);
         return;
     }
     tv_log_info("room closed", F_STR(ROOM, o->room));
@@ -120,7 +115,7 @@ static void delete_room(struct operation *o) {
     struct tv_error e = TV_ERROR_INIT;
     tv_rooms_forget(o->tokens->rooms, o->room);
     if (tv_livekit_delete_room(o->tokens->livekit, o->room, on_deleted, o, &e) != TV_OK)
-        fail(o, &e);
+        tv_call_fail(o->call, &e);
 }
 
 /* Made or not: if it is there, it has to go. */
@@ -202,8 +197,7 @@ enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b, const struct tokens_
 void tokens_free(struct tokens *t) {
     if (t == NULL)
         return;
-    t->stopped = true;
-    tv_livekit_free(t->livekit);
+    tv_livekit_free(t->livekit); /* ends the calls that still wait for LiveKit */
     tv_rooms_free(t->rooms);
     tv_rpc_server_free(t->server);
     tv_wipe(t->grant_key, sizeof t->grant_key);

@@ -24,7 +24,6 @@ struct tokens {
     struct tv_livekit *livekit;
     struct tv_rooms *rooms;
     struct tv_rpc_server *server;
-    bool stopped; /* the bus is gone: calls that end now are not answered */
 };
 
 /* TV_ERR_INVALID when the grant key is none. `conf` is borrowed. */

@@ -1,5 +1,6 @@
 /* The service as the others see it: over NATS, with a real LiveKit behind it. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -38,52 +39,6 @@ static struct {
     struct tokens *tokens;
     struct tv_arena *arena;
 } t;
-
-static bool are_connected(void *ctx) {
-    return tv_bus_connected(t.bus) && tv_bus_connected(t.caller);
-}
-
-static int set_up_servers(void **state) {
-    t.nats = test_nats_start(NULL);
-    t.livekit = test_livekit_start(NULL);
-    return 0;
-}
-
-static int tear_down_servers(void **state) {
-    test_livekit_stop(&t.livekit);
-    test_nats_stop(&t.nats);
-    return 0;
-}
-
-static int set_up(void **state) {
-    struct tv_error e = TV_ERROR_INIT;
-    struct tv_bus_config service = {
-        .url = t.nats.url, .name = "tokens", .version = "0.1.0", .description = "tokens"};
-    struct tv_bus_config caller = {
-        .url = t.nats.url, .name = "gateway", .version = "0.1.0", .description = "gateway"};
-    t.conf = (struct tokens_conf){.livekit_url = t.livekit.url,
-                                  .api_key = t.livekit.key,
-                                  .api_secret = t.livekit.secret,
-                                  .grant_key = GRANT_KEY_TEXT,
-                                  .grant_skew_us = 60 * TV_US_PER_S};
-    t.loop = tv_loop_new();
-    t.arena = tv_arena_new();
-    assert_int_equal(tv_bus_new(t.loop, &service, &t.bus, &e), TV_OK);
-    assert_int_equal(tv_bus_new(t.loop, &caller, &t.caller, &e), TV_OK);
-    assert_int_equal(tokens_new(t.loop, t.bus, &t.conf, &t.tokens, &e), TV_OK);
-    assert_true(tv_loop_run_until(t.loop, are_connected, NULL, PATIENCE_US));
-    return 0;
-}
-
-static int tear_down(void **state) {
-    tv_bus_free(t.caller);
-    tv_bus_free(t.bus);
-    tokens_free(t.tokens);
-    tv_loop_free(t.loop);
-    tv_arena_free(t.arena);
-    tv_metrics_done();
-    return 0;
-}
 
 /* -- asking -------------------------------------------------------------------------------------*/
 
@@ -160,6 +115,59 @@ static enum tv_err close_room(const char *room) {
     ask(CLOSE_ROOM, &request.base, &a);
     wait_for(&a);
     return a.err;
+}
+
+/* -- setting up
+ * -----------------------------------------------------------------------------------*/
+
+static bool are_connected(void *ctx) {
+    return tv_bus_connected(t.bus) && tv_bus_connected(t.caller);
+}
+
+/* The NATS server has heard of the service: a request that is refused came there. */
+static bool is_served(void *ctx) { return close_room("") == TV_ERR_INVALID; }
+
+static int set_up_servers(void **state) {
+    t.nats = test_nats_start(NULL);
+    t.livekit = test_livekit_start(NULL);
+    return 0;
+}
+
+static int tear_down_servers(void **state) {
+    test_livekit_stop(&t.livekit);
+    test_nats_stop(&t.nats);
+    return 0;
+}
+
+static int set_up(void **state) {
+    struct tv_error e = TV_ERROR_INIT;
+    struct tv_bus_config service = {
+        .url = t.nats.url, .name = "tokens", .version = "0.1.0", .description = "tokens"};
+    struct tv_bus_config caller = {
+        .url = t.nats.url, .name = "gateway", .version = "0.1.0", .description = "gateway"};
+    t.conf = (struct tokens_conf){.livekit_url = t.livekit.url,
+                                  .api_key = t.livekit.key,
+                                  .api_secret = t.livekit.secret,
+                                  .grant_key = GRANT_KEY_TEXT,
+                                  .grant_skew_us = 60 * TV_US_PER_S};
+    t.loop = tv_loop_new();
+    t.arena = tv_arena_new();
+    assert_int_equal(tv_bus_new(t.loop, &service, &t.bus, &e), TV_OK);
+    assert_int_equal(tv_bus_new(t.loop, &caller, &t.caller, &e), TV_OK);
+    assert_int_equal(tokens_new(t.loop, t.bus, &t.conf, &t.tokens, &e), TV_OK);
+    assert_true(tv_loop_run_until(t.loop, are_connected, NULL, PATIENCE_US));
+    assert_true(test_until(is_served, NULL, PATIENCE_US / TV_US_PER_MS));
+    return 0;
+}
+
+static int tear_down(void **state) {
+    tv_bus_free(t.caller);
+    tv_bus_free(t.bus);
+    tokens_free(t.tokens);
+    tv_loop_free(t.loop);
+    tv_arena_free(t.arena);
+    tv_metrics_done();
+    return 0;
 }
 
 /* -- tests --------------------------------------------------------------------------------------*/
@@ -303,6 +311,29 @@ static void test_livekit_down_and_back(void **state) {
     assert_int_equal(test_livekit_validate(&t.livekit, reply->token), 200); /* made again */
 }
 
+static bool is_under_way(void *ctx) { return tv_rpc_in_flight(t.tokens->server) == 2; }
+
+/* A stop that waits no longer: nothing leaks, nothing crashes, and who asked is told. */
+static void test_stop_while_livekit_is_silent(void **state) {
+    struct answer issued, closed;
+    Televisit__V1__CloseRoomRequest request = TELEVISIT__V1__CLOSE_ROOM_REQUEST__INIT;
+    request.room = tv_arena_strdup(t.arena, "room_stop");
+    test_signal(t.livekit.proc, SIGSTOP);
+    ask_issue(sealed("room_stop", "p_1", TYPE(PATIENT), grant_key), &issued);
+    ask(CLOSE_ROOM, &request.base, &closed);
+    assert_true(tv_loop_run_until(t.loop, is_under_way, NULL, PATIENCE_US));
+    tv_bus_free(t.bus);
+    tokens_free(t.tokens);
+    t.bus = NULL;
+    t.tokens = NULL;
+    test_signal(t.livekit.proc, SIGCONT);
+    assert_true(issued.calls == 0 && closed.calls == 0);
+    tv_bus_free(t.caller);
+    t.caller = NULL;
+    assert_true(issued.calls == 1 && issued.err == TV_ERR_UNAVAILABLE);
+    assert_true(closed.calls == 1 && closed.err == TV_ERR_UNAVAILABLE);
+}
+
 static void test_configuration(void **state) {
     static const struct {
         const char *url, *api_url;
@@ -342,6 +373,7 @@ int main(void) {
         TEST(test_close),
         TEST(test_close_while_it_is_made),
         TEST(test_livekit_down_and_back),
+        TEST(test_stop_while_livekit_is_silent),
         TEST(test_configuration),
     };
     return cmocka_run_group_tests(tests, set_up_servers, tear_down_servers);
