@@ -153,7 +153,7 @@ static void stop(void *state) {
     free(app);
 }
 
-static const struct tv_service appointments = {
+static const struct tv_service definition = {
     .name = "appointments",
     .description = "Keeps clinics, people and appointments, and decides who may enter a call.",
     .conf_rows = rows,
@@ -166,4 +166,4 @@ static const struct tv_service appointments = {
     .stop = stop,
 };
 
-int main(int argc, char **argv) { return tv_service_run(&appointments, argc, argv); }
+int main(int argc, char **argv) { return tv_service_run(&definition, argc, argv); }
