@@ -4,46 +4,51 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "metrics.h"
 #include "televisit/v1/common.pb-c.h"
 
-#define DEADLINE_STANDARD_US (5 * TV_US_PER_S) /* of a call that says none */
-#define DEADLINE_MAX_MS 600000
-#define SUBJECT_MAX 128
-#define RETRY_AFTER_S 1
+enum {
+    DEFAULT_DEADLINE_MS = 5000,
+    DEADLINE_MAX_MS = 300000,
+    NAME_MAX_BYTES = 64, /* of a service or method in a subject */
+    SUBJECT_TEXT = 160,
+    BUSY_RETRY_AFTER_S = 1,
+};
 
-static struct tv_metric expired_metric = {
-    .name = "tv_rpc_expired_total",
-    .help = "Calls that were dropped because nobody waited for them any more",
-    .type = TV_COUNTER,
-};
-static struct tv_metric malformed_metric = {
-    .name = "tv_rpc_malformed_total",
-    .help = "Messages that are no call of ours: bytes or headers that cannot be read",
-    .type = TV_COUNTER,
-};
+static const char deadline_header[] = "tv-deadline-ms", actor_header[] = "tv-actor",
+                  traceparent_header[] = "traceparent", request_id_header[] = "tv-request-id";
+
+/* Subjects are lower case; the names in proto files are not. */
+static void lower(const char *name, char out[static NAME_MAX_BYTES]) {
+    size_t i = 0;
+
+    for (; name[i] != '\0' && i < NAME_MAX_BYTES - 1; i++)
+        out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    out[i] = '\0';
+}
 
 /* -- actors -------------------------------------------------------------------------------------*/
 
 static const char *const role_names[] = {
-    [TV_ROLE_NONE] = "none",       [TV_ROLE_PATIENT] = "patient",
-    [TV_ROLE_DOCTOR] = "doctor",   [TV_ROLE_STAFF] = "staff",
-    [TV_ROLE_ADMIN] = "admin",     [TV_ROLE_INTERPRETER] = "interpreter",
-    [TV_ROLE_GUEST] = "guest",     [TV_ROLE_SERVICE] = "service",
+    [TV_ROLE_NONE] = "none",   [TV_ROLE_PATIENT] = "patient",
+    [TV_ROLE_DOCTOR] = "doctor", [TV_ROLE_STAFF] = "staff",
+    [TV_ROLE_ADMIN] = "admin", [TV_ROLE_INTERPRETER] = "interpreter",
+    [TV_ROLE_GUEST] = "guest", [TV_ROLE_SERVICE] = "service",
 };
 
 const char *tv_role_name(enum tv_role r) {
-    return (size_t)r < TV_ARRAY_LEN(role_names) ? role_names[r] : "unknown";
+    return (size_t)r < TV_ARRAY_LEN(role_names) ? role_names[r] : "none";
 }
 
-static const char *or_dash(const char *id) { return id[0] == '\0' ? "-" : id; }
+static const char *or_dash(const char *text) { return *text == '\0' ? "-" : text; }
 
 void tv_actor_format(const struct tv_actor *actor, char out[static TV_ACTOR_TEXT_MAX]) {
     snprintf(out, TV_ACTOR_TEXT_MAX, "%s %s %s %s", or_dash(actor->clinic_id),
-             or_dash(actor->person_id), tv_role_name(actor->role), or_dash(actor->session_id));
+             or_dash(actor->person_id),
+             actor->role == TV_ROLE_NONE ? "-" : tv_role_name(actor->role),
+             or_dash(actor->session_id));
 }
 
-static bool read_id(struct tv_str text, char out[static 37]) {
+static bool parse_id(struct tv_str text, char out[static 37]) {
     if (tv_str_eq(text, TV_S("-"))) {
         out[0] = '\0';
         return true;
@@ -55,10 +60,14 @@ static bool read_id(struct tv_str text, char out[static 37]) {
     return true;
 }
 
-static bool read_role(struct tv_str text, enum tv_role *ret) {
-    for (size_t i = 0; i < TV_ARRAY_LEN(role_names); i++) {
-        if (tv_str_eqz(text, role_names[i])) {
-            *ret = (enum tv_role)i;
+static bool parse_role(struct tv_str text, enum tv_role *ret) {
+    if (tv_str_eq(text, TV_S("-"))) {
+        *ret = TV_ROLE_NONE;
+        return true;
+    }
+    for (unsigned r = TV_ROLE_PATIENT; r < TV_ARRAY_LEN(role_names); r++) {
+        if (tv_str_eqz(text, role_names[r])) {
+            *ret = (enum tv_role)r;
             return true;
         }
     }
@@ -66,39 +75,25 @@ static bool read_role(struct tv_str text, enum tv_role *ret) {
 }
 
 bool tv_actor_parse(const char *text, struct tv_actor *ret) {
-    struct tv_actor actor = {.role = TV_ROLE_NONE};
     struct tv_str rest = tv_str(text);
-    if (!read_id(tv_str_cut(&rest, ' '), actor.clinic_id) ||
-        !read_id(tv_str_cut(&rest, ' '), actor.person_id) ||
-        !read_role(tv_str_cut(&rest, ' '), &actor.role) ||
-        !read_id(tv_str_cut(&rest, ' '), actor.session_id))
+    struct tv_actor actor = {.role = TV_ROLE_NONE};
+
+    if (!parse_id(tv_str_cut(&rest, ' '), actor.clinic_id) ||
+        !parse_id(tv_str_cut(&rest, ' '), actor.person_id) ||
+        !parse_role(tv_str_cut(&rest, ' '), &actor.role) || rest.p == NULL ||
+        !parse_id(rest, actor.session_id))
         return false;
-    *ret = actor; /* what a newer peer adds at the end is left alone */
+    *ret = actor;
     return true;
 }
 
-/* -- problems -----------------------------------------------------------------------------------*/
+/* -- problems on the wire -----------------------------------------------------------------------*/
 
-static const ProtobufCFieldDescriptor *problem_field(const char *json_name) {
-    return tv_pb_field(&televisit__v1__problem__descriptor, tv_str(json_name));
-}
-
-static void set_member(Televisit__V1__Problem *p, const struct tv_error_member *member,
-                       struct tv_arena *a) {
-    const ProtobufCFieldDescriptor *f = problem_field(member->name);
-    if (f == NULL)
-        tv_panic("message Problem has no member %s", member->name);
-    void *at = tv_pb_member(&p->base, f);
-    if (member->string != NULL)
-        *(char **)at = tv_arena_strdup(a, member->string);
-    else
-        *(Google__Protobuf__Timestamp **)at = tv_pb_time(member->time_us, a);
-}
-
-Televisit__V1__Problem *tv_problem_from_error(const struct tv_error *e, struct tv_arena *a) {
+struct Televisit__V1__Problem *tv_problem_from_error(const struct tv_error *e, struct tv_arena *a) {
     const struct tv_err_info *info = tv_err_info(e->code);
-    Televisit__V1__Problem *p =
-        TV_PB_NEW(a, Televisit__V1__Problem, televisit__v1__problem__descriptor);
+    ProtobufCMessage *base = tv_pb_new(&televisit__v1__problem__descriptor, a);
+    Televisit__V1__Problem *p = (Televisit__V1__Problem *)(void *)base;
+
     p->type = tv_arena_printf(a, "/problems/%s", info->slug);
     p->title = tv_arena_strdup(a, info->title);
     p->status = info->http;
@@ -106,203 +101,255 @@ Televisit__V1__Problem *tv_problem_from_error(const struct tv_error *e, struct t
     p->retry_after_seconds = e->retry_after_s;
     if (e->pointer[0] != '\0') {
         Televisit__V1__FieldError *at =
-            TV_PB_NEW(a, Televisit__V1__FieldError, televisit__v1__field_error__descriptor);
+            (void *)tv_pb_new(&televisit__v1__field_error__descriptor, a);
         at->pointer = tv_arena_strdup(a, e->pointer);
         at->detail = p->detail;
-        p->errors = tv_arena_alloc(a, sizeof *p->errors);
+        p->errors = tv_arena_calloc(a, 1, sizeof(at));
         p->errors[0] = at;
         p->n_errors = 1;
     }
-    for (unsigned i = 0; i < e->members; i++)
-        set_member(p, &e->member[i], a);
+    for (unsigned i = 0; i < e->members; i++) {
+        const struct tv_error_member *m = &e->member[i];
+        const ProtobufCFieldDescriptor *f = tv_pb_field(base->descriptor, tv_str(m->name));
+
+        if (f == NULL || tv_pb_is_time(f) != (m->string == NULL))
+            tv_panic("message Problem has no such member: %s", m->name);
+        if (m->string == NULL)
+            *(void **)tv_pb_member(base, f) = tv_pb_time(m->time_us, a);
+        else
+            *(char **)tv_pb_member(base, f) = tv_arena_strdup(a, m->string);
+    }
     return p;
 }
 
-static enum tv_err code_of(const Televisit__V1__Problem *p) {
-    struct tv_str slug = tv_str(p->type), prefix = TV_S("/problems/");
-    enum tv_err code = tv_str_starts(slug, prefix) ? tv_err_by_slug(slug.p + prefix.len) : TV_OK;
-    return code != TV_OK ? code : TV_ERR_INTERNAL; /* the error of a newer peer */
+/* A static copy of a member's value. They are words of a closed list (states), so a small table
+ * holds them all; NULL for what cannot be one. */
+static const char *intern(const char *word) {
+    static char words[64][32];
+
+    if (strlen(word) >= sizeof(words[0]))
+        return NULL;
+    for (size_t i = 0; i < TV_ARRAY_LEN(words); i++) {
+        if (words[i][0] == '\0')
+            strcpy(words[i], word);
+        if (strcmp(words[i], word) == 0)
+            return words[i];
+    }
+    return NULL;
 }
 
-void tv_problem_to_error(const Televisit__V1__Problem *p, struct tv_error *ret) {
-    const char *pointer = p->n_errors > 0 ? p->errors[0]->pointer : "";
-    (void)tv_fail_at(ret, code_of(p), pointer, "%s", p->detail);
-    ret->retry_after_s = p->retry_after_seconds;
-    if (p->opens_at != NULL)
-        tv_error_add_time(ret, "opensAt", tv_pb_time_us(p->opens_at));
-    if (p->closes_at != NULL)
-        tv_error_add_time(ret, "closesAt", tv_pb_time_us(p->closes_at));
-    if (p->server_time != NULL)
-        tv_error_add_time(ret, "serverTime", tv_pb_time_us(p->server_time));
-    if (p->appointment_status[0] != '\0')
-        tv_error_add_string(ret, "appointmentStatus", p->appointment_status);
-    if (p->wanted_status[0] != '\0' && ret->members < TV_ERROR_MEMBERS_MAX)
-        tv_error_add_string(ret, "wantedStatus", p->wanted_status);
+/* The error of ours that is nearest to a number of HTTP, for errors of newer peers. */
+static enum tv_err err_by_status(uint64_t status) {
+    for (enum tv_err code = TV_OK + 1; code < TV_ERR_COUNT; code++) {
+        if (tv_err_info(code)->http == status)
+            return code;
+    }
+    return TV_ERR_INTERNAL;
 }
 
-/* -- the serving side ---------------------------------------------------------------------------*/
+static void add_member(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       struct tv_error *e) {
+    if (e->members == TV_ERROR_MEMBERS_MAX || !tv_pb_has(m, f))
+        return;
+    if (tv_pb_is_time(f)) {
+        tv_error_add_time(e, tv_pb_json_name(f), tv_pb_time_us(*(void **)tv_pb_member(m, f)));
+    } else if (f->type == PROTOBUF_C_TYPE_STRING) {
+        const char *word = intern(*(char **)tv_pb_member(m, f));
+        if (word != NULL)
+            tv_error_add_string(e, tv_pb_json_name(f), word);
+    }
+}
+
+void tv_problem_to_error(const struct Televisit__V1__Problem *p, struct tv_error *ret) {
+    static const char prefix[] = "/problems/";
+    const ProtobufCMessageDescriptor *type = &televisit__v1__problem__descriptor;
+    struct tv_error e = TV_ERROR_INIT;
+
+    if (strncmp(p->type, prefix, sizeof(prefix) - 1) == 0)
+        e.code = tv_err_by_slug(p->type + sizeof(prefix) - 1);
+    if (e.code == TV_OK)
+        e.code = err_by_status(p->status);
+    snprintf(e.detail, sizeof(e.detail), "%s", p->detail);
+    if (p->n_errors > 0)
+        snprintf(e.pointer, sizeof(e.pointer), "%s", p->errors[0]->pointer);
+    e.retry_after_s = p->retry_after_seconds;
+    /* The typed members are those after `errors`. */
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &type->fields[i];
+        if (f->offset > offsetof(Televisit__V1__Problem, errors) &&
+            f->label != PROTOBUF_C_LABEL_REPEATED)
+            add_member(&p->base, f, &e);
+    }
+    *ret = e;
+}
+
+/* -- serving ------------------------------------------------------------------------------------*/
 
 struct tv_rpc_server {
-    const ProtobufCServiceDescriptor *service;
-    tv_rpc_handler *const *handlers; /* borrowed */
+    struct tv_bus *bus;
+    const ProtobufCServiceDescriptor *descriptor;
+    tv_rpc_handler *const *handlers;
     void *service_ctx;
-    unsigned in_flight;
-    unsigned in_flight_max;
-    struct tv_bus_service bus_service; /* owns name and methods */
-    struct tv_series *expired, *malformed;
+    unsigned in_flight, in_flight_max;
+    struct tv_bus_service service;
+    char name[NAME_MAX_BYTES];
+    char (*methods)[NAME_MAX_BYTES];
+    const char **method_names;
 };
 
-static void lower(char *out, const char *name, size_t size) {
-    size_t i = 0;
-    for (; name[i] != '\0' && i + 1 < size; i++)
-        out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
-    out[i] = '\0';
-}
-
-static char *lower_copy(const char *name) {
-    size_t size = strlen(name) + 1;
-    char *copy = tv_malloc(size);
-    lower(copy, name, size);
-    return copy;
-}
-
 static void answer_error(struct tv_bus_call *c, const struct tv_error *e, struct tv_arena *a) {
-    const Televisit__V1__Problem *p = tv_problem_from_error(e, a);
+    const struct Televisit__V1__Problem *p = tv_problem_from_error(e, a);
+
     tv_bus_reply_error(c, e->code, e->detail, tv_pb_pack(&p->base, a));
 }
 
-/* Budget of the caller: false when it is used up. */
-static bool read_deadline(const struct tv_bus_message *m, int64_t now_us, int64_t *ret_us) {
-    const char *text = tv_bus_header(m, "tv-deadline-ms");
-    int64_t left_ms;
-    *ret_us = now_us + DEADLINE_STANDARD_US;
-    if (text == NULL)
-        return true;
-    struct tv_str s = tv_str(text);
-    if (s.len > 0 && s.p[0] == '-')
-        return false;
-    if (tv_str_to_i64(s, 0, DEADLINE_MAX_MS, &left_ms))
-        *ret_us = now_us + left_ms * TV_US_PER_MS;
-    return *ret_us > now_us;
+static void refuse(struct tv_bus_call *c, const struct tv_error *e) {
+    TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
+
+    answer_error(c, e, a);
 }
 
-static void copy_header(char *out, size_t size, const struct tv_bus_message *m, const char *name) {
+static void copy_header(const struct tv_bus_message *m, const char *name, char *out, size_t size) {
     const char *value = tv_bus_header(m, name);
-    size_t len = value == NULL ? 0 : strlen(value);
-    out[0] = '\0';
-    if (len > 0 && len < size)
-        memcpy(out, value, len + 1);
+
+    if (value != NULL && strlen(value) < size && tv_str_is_utf8(tv_str(value)))
+        memcpy(out, value, strlen(value) + 1);
 }
 
-static enum tv_err read_call(struct tv_call *call, const struct tv_bus_message *m,
-                             struct tv_error *e) {
-    const char *actor = tv_bus_header(m, "tv-actor");
-    if (actor != NULL && !tv_actor_parse(actor, &call->context.actor))
-        return tv_fail(e, TV_ERR_MALFORMED, "The header tv-actor cannot be read");
-    call->request = tv_pb_unpack(call->method->input, tv_bus_body(m), call->arena);
-    if (call->request == NULL)
-        return tv_fail(e, TV_ERR_MALFORMED, "The message is no %s", call->method->input->name);
-    copy_header(call->context.request_id, sizeof call->context.request_id, m, "tv-request-id");
-    copy_header(call->context.traceparent, sizeof call->context.traceparent, m, "traceparent");
+/* The budget; 0 when it is used up, as a negative number says, too. */
+static bool parse_budget(const char *text, uint64_t *ret_ms) {
+    bool is_over = text[0] == '-';
+    uint64_t ms;
+
+    if (!tv_str_to_u64(tv_str(text + (is_over ? 1 : 0)), 0, UINT64_MAX, &ms))
+        return false;
+    *ret_ms = is_over ? 0 : TV_MIN(ms, (uint64_t)DEADLINE_MAX_MS);
+    return true;
+}
+
+/* What the headers say. A context without a deadline gets the usual one. */
+static enum tv_err read_context(const struct tv_bus_message *m, int64_t now_us,
+                                struct tv_context *ret, struct tv_error *e) {
+    const char *deadline = tv_bus_header(m, deadline_header);
+    const char *actor = tv_bus_header(m, actor_header);
+    uint64_t left_ms = DEFAULT_DEADLINE_MS;
+
+    ret->deadline_us = now_us + DEFAULT_DEADLINE_MS * TV_US_PER_MS;
+    if (deadline != NULL && !parse_budget(deadline, &left_ms))
+        return tv_fail(e, TV_ERR_MALFORMED, "the header %s is not a number", deadline_header);
+    ret->deadline_us = now_us + (int64_t)left_ms * TV_US_PER_MS;
+    if (actor != NULL && !tv_actor_parse(actor, &ret->actor))
+        return tv_fail(e, TV_ERR_MALFORMED, "the header %s cannot be read", actor_header);
+    copy_header(m, request_id_header, ret->request_id, sizeof(ret->request_id));
+    copy_header(m, traceparent_header, ret->traceparent, sizeof(ret->traceparent));
     return TV_OK;
 }
 
-static void on_call(void *ctx, unsigned method, struct tv_bus_call *bus_call) {
+static void end_call(struct tv_call *call) {
+    struct tv_arena *a = call->arena; /* the call lives in it */
+
+    call->server->in_flight--;
+    tv_arena_free(a);
+}
+
+static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call) {
     struct tv_rpc_server *s = ctx;
     const struct tv_bus_message *m = tv_bus_call_message(bus_call);
-    int64_t now_us = tv_clock_mono_us(), deadline_us;
+    int64_t now_us = tv_clock_mono_us();
     struct tv_error e = TV_ERROR_INIT;
-    if (!read_deadline(m, now_us, &deadline_us)) {
-        tv_inc(s->expired);
-        tv_bus_drop(bus_call);
+
+    if (s->in_flight >= s->in_flight_max) {
+        (void)tv_fail(&e, TV_ERR_UNAVAILABLE, "too many calls at a time");
+        e.retry_after_s = BUSY_RETRY_AFTER_S;
+        refuse(bus_call, &e);
         return;
     }
     struct tv_arena *a = tv_arena_new();
     struct tv_call *call = TV_ARENA_NEW(a, struct tv_call);
     *call = (struct tv_call){.arena = a,
-                             .context = {.deadline_us = deadline_us},
-                             .method = &s->service->methods[method],
+                             .method = &s->descriptor->methods[method],
                              .service_ctx = s->service_ctx,
                              .bus_call = bus_call,
                              .server = s,
                              .method_index = method,
                              .started_us = now_us};
-    enum tv_err err = TV_OK;
-    if (s->in_flight >= s->in_flight_max) {
-        err = tv_fail(&e, TV_ERR_UNAVAILABLE, "The service is busy");
-        e.retry_after_s = RETRY_AFTER_S;
-    } else if (read_call(call, m, &e) != TV_OK) {
-        err = e.code;
-        tv_inc(s->malformed);
-    }
-    if (err != TV_OK) {
-        answer_error(bus_call, &e, a);
-        tv_arena_free(a);
+    s->in_flight++;
+    if (read_context(m, now_us, &call->context, &e) != TV_OK) {
+        tv_call_fail(call, &e);
         return;
     }
-    s->in_flight++;
-    s->handlers[method](call);
+    if (call->context.deadline_us <= now_us) { /* nobody waits any more */
+        tv_bus_drop(bus_call);
+        end_call(call);
+        return;
+    }
+    call->request = tv_pb_unpack(call->method->input, tv_bus_body(m), a);
+    if (call->request == NULL)
+        tv_call_failf(call, TV_ERR_MALFORMED, "the request is not a %s",
+                      call->method->input->short_name);
+    else
+        s->handlers[method](call);
 }
 
-/* The call is over: true when somebody still waits for the answer. */
-static bool end_call(struct tv_call *call) {
-    call->server->in_flight--;
+/* True, and the call is over, when its caller has given up. */
+static bool is_too_late(struct tv_call *call) {
     if (tv_clock_mono_us() < call->context.deadline_us)
-        return true;
-    tv_inc(call->server->expired);
+        return false;
     tv_bus_drop(call->bus_call);
-    tv_arena_free(call->arena);
-    return false;
+    end_call(call);
+    return true;
 }
 
 void tv_call_reply(struct tv_call *call, const ProtobufCMessage *reply) {
     assert(reply->descriptor == call->method->output);
-    if (!end_call(call))
+    if (is_too_late(call))
         return;
     tv_bus_reply(call->bus_call, tv_pb_pack(reply, call->arena));
-    tv_arena_free(call->arena);
+    end_call(call);
 }
 
 void tv_call_fail(struct tv_call *call, const struct tv_error *e) {
-    if (!end_call(call))
+    if (is_too_late(call))
         return;
     answer_error(call->bus_call, e, call->arena);
-    tv_arena_free(call->arena);
+    end_call(call);
 }
 
 void tv_call_failf(struct tv_call *call, enum tv_err err, const char *fmt, ...) {
-    char detail[sizeof((struct tv_error *)NULL)->detail];
-    struct tv_error e = TV_ERROR_INIT;
+    struct tv_error e = {.code = err};
     va_list args;
+
     va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
+    vsnprintf(e.detail, sizeof(e.detail), fmt, args);
     va_end(args);
-    (void)tv_fail(&e, err, "%s", detail);
     tv_call_fail(call, &e);
 }
 
 struct tv_rpc_server *tv_rpc_serve(struct tv_bus *b, const ProtobufCServiceDescriptor *service,
                                    tv_rpc_handler *const *handlers, void *service_ctx,
                                    unsigned in_flight_max) {
-    struct tv_rpc_server *s = tv_calloc(1, sizeof *s);
-    const char **methods = tv_calloc(service->n_methods, sizeof *methods);
-    for (unsigned i = 0; i < service->n_methods; i++) {
-        if (handlers[i] == NULL)
-            tv_panic("%s.%s has no handler", service->name, service->methods[i].name);
-        methods[i] = lower_copy(service->methods[i].name);
-    }
-    s->service = service;
+    struct tv_rpc_server *s = tv_calloc(1, sizeof(*s));
+
+    s->bus = b;
+    s->descriptor = service;
     s->handlers = handlers;
     s->service_ctx = service_ctx;
     s->in_flight_max = in_flight_max;
-    s->expired = tv_metric_single(&expired_metric);
-    s->malformed = tv_metric_single(&malformed_metric);
-    s->bus_service = (struct tv_bus_service){.name = lower_copy(service->short_name),
-                                             .methods = methods,
-                                             .method_count = service->n_methods,
-                                             .on_call = on_call,
-                                             .ctx = s};
-    tv_bus_serve(b, &s->bus_service);
+    s->methods = tv_calloc(service->n_methods, sizeof(*s->methods));
+    s->method_names = tv_calloc(service->n_methods, sizeof(*s->method_names));
+    lower(service->short_name, s->name);
+    for (unsigned i = 0; i < service->n_methods; i++) {
+        if (handlers[i] == NULL)
+            tv_panic("%s.%s has no handler", service->name, service->methods[i].name);
+        lower(service->methods[i].name, s->methods[i]);
+        s->method_names[i] = s->methods[i];
+    }
+    s->service = (struct tv_bus_service){.name = s->name,
+                                         .methods = s->method_names,
+                                         .method_count = service->n_methods,
+                                         .on_call = on_bus_call,
+                                         .ctx = s};
+    tv_bus_serve(b, &s->service);
     return s;
 }
 
@@ -311,99 +358,84 @@ unsigned tv_rpc_in_flight(const struct tv_rpc_server *s) { return s->in_flight; 
 void tv_rpc_server_free(struct tv_rpc_server *s) {
     if (s == NULL)
         return;
-    assert(s->in_flight == 0);
-    for (size_t i = 0; i < s->bus_service.method_count; i++)
-        free((void *)(uintptr_t)s->bus_service.methods[i]);
-    free((void *)(uintptr_t)s->bus_service.methods);
-    free((void *)(uintptr_t)s->bus_service.name);
+    if (s->in_flight != 0)
+        tv_panic("%s: %u calls are in flight", s->name, s->in_flight);
+    free(s->methods);
+    free(s->method_names);
     free(s);
 }
 
-/* -- the calling side ---------------------------------------------------------------------------*/
+/* -- calling ------------------------------------------------------------------------------------*/
 
-struct pending {
-    const ProtobufCMessageDescriptor *output;
+struct flying_call {
     struct tv_arena *arena;
+    const ProtobufCMessageDescriptor *output;
     tv_rpc_reply_fn *on_reply;
     void *ctx;
 };
 
-/* What a person may be told of a call that got no answer. */
-static const char *words_for(enum tv_err err) {
-    switch (err) {
-    case TV_ERR_UNAVAILABLE:
-        return "The service is not there; try again in a moment";
-    case TV_ERR_DEADLINE:
-        return "The service did not answer in time";
-    default:
-        return "";
-    }
-}
+/* Fills `e` from an error reply; false when it is a good one. */
+static bool read_error(const struct tv_bus_message *m, struct tv_arena *a, struct tv_error *e) {
+    const char *number = tv_bus_header(m, "Nats-Service-Error-Code");
+    const char *slug = tv_bus_header(m, "tv-error");
+    uint64_t status = 0;
 
-static enum tv_err read_reply(const struct pending *p, const struct tv_bus_message *m,
-                              ProtobufCMessage **ret, struct tv_error *e) {
-    if (tv_bus_header(m, "Nats-Service-Error-Code") != NULL) {
-        const Televisit__V1__Problem *problem = (const void *)tv_pb_unpack(
-            &televisit__v1__problem__descriptor, tv_bus_body(m), p->arena);
-        const char *slug = tv_bus_header(m, "tv-error");
-        if (problem != NULL && problem->type[0] != '\0') {
-            tv_problem_to_error(problem, e);
-            return e->code;
-        }
-        /* An error of the bus's own making, such as an unknown method. */
-        enum tv_err code = slug == NULL ? TV_OK : tv_err_by_slug(slug);
-        return tv_fail(e, code != TV_OK ? code : TV_ERR_INTERNAL, "The service refused the call");
+    if (number == NULL && tv_bus_header(m, "Nats-Service-Error") == NULL)
+        return false;
+    struct tv_str body = tv_bus_body(m);
+    ProtobufCMessage *p =
+        body.len == 0 ? NULL : tv_pb_unpack(&televisit__v1__problem__descriptor, body, a);
+    if (p != NULL) {
+        tv_problem_to_error((struct Televisit__V1__Problem *)(void *)p, e);
+        return true;
     }
-    *ret = tv_pb_unpack(p->output, tv_bus_body(m), p->arena);
-    if (*ret == NULL)
-        return tv_fail(e, TV_ERR_INTERNAL, "The service gave an answer that cannot be read");
-    return TV_OK;
+    if (slug != NULL)
+        e->code = tv_err_by_slug(slug);
+    if (e->code == TV_OK && number != NULL && tv_str_to_u64(tv_str(number), 0, 599, &status))
+        e->code = err_by_status(status);
+    if (e->code == TV_OK)
+        e->code = TV_ERR_INTERNAL;
+    return true;
 }
 
 static void on_bus_reply(void *ctx, enum tv_err err, const struct tv_bus_message *m) {
-    struct pending *p = ctx;
-    struct tv_error e = TV_ERROR_INIT;
+    const struct flying_call *f = ctx;
+    struct tv_error e = {.code = err};
     ProtobufCMessage *reply = NULL;
-    if (err == TV_OK)
-        err = read_reply(p, m, &reply, &e);
-    else
-        (void)tv_fail(&e, err, "%s", words_for(err));
-    if (err == TV_ERR_UNAVAILABLE && e.retry_after_s == 0)
-        e.retry_after_s = RETRY_AFTER_S;
-    p->on_reply(p->ctx, err, &e, err == TV_OK ? reply : NULL);
-}
 
-static void write_subject(char out[static SUBJECT_MAX], const ProtobufCServiceDescriptor *service,
-                          const ProtobufCMethodDescriptor *method) {
-    size_t len = sizeof "tv.v1." - 1;
-    memcpy(out, "tv.v1.", len);
-    lower(out + len, service->short_name, SUBJECT_MAX - len);
-    len += strlen(out + len);
-    out[len++] = '.';
-    lower(out + len, method->name, SUBJECT_MAX - len);
+    if (err == TV_OK && !read_error(m, f->arena, &e)) {
+        reply = tv_pb_unpack(f->output, tv_bus_body(m), f->arena);
+        if (reply == NULL)
+            (void)tv_fail(&e, TV_ERR_INTERNAL, "the reply is not a %s", f->output->short_name);
+    }
+    f->on_reply(f->ctx, e.code, &e, reply);
 }
 
 tv_bus_token tv_rpc_call(struct tv_bus *b, const ProtobufCServiceDescriptor *service,
                          const ProtobufCMethodDescriptor *method, const struct tv_context *context,
                          const ProtobufCMessage *request, struct tv_arena *a,
                          tv_rpc_reply_fn *on_reply, void *ctx) {
-    assert(request->descriptor == method->input);
-    char subject[SUBJECT_MAX], actor[TV_ACTOR_TEXT_MAX], left[24];
-    int64_t left_ms = (context->deadline_us - tv_clock_mono_us()) / TV_US_PER_MS;
+    struct flying_call *f = TV_ARENA_NEW(a, struct flying_call);
+    char subject[SUBJECT_TEXT], service_name[NAME_MAX_BYTES], method_name[NAME_MAX_BYTES];
+    char left[24], actor[TV_ACTOR_TEXT_MAX];
     struct tv_bus_header headers[4];
-    size_t n = 0;
-    write_subject(subject, service, method);
-    tv_actor_format(&context->actor, actor);
-    snprintf(left, sizeof left, "%lld", (long long)TV_MAX(left_ms, 1));
-    headers[n++] = (struct tv_bus_header){"tv-deadline-ms", left};
-    headers[n++] = (struct tv_bus_header){"tv-actor", actor};
-    if (context->traceparent[0] != '\0')
-        headers[n++] = (struct tv_bus_header){"traceparent", context->traceparent};
-    if (context->request_id[0] != '\0')
-        headers[n++] = (struct tv_bus_header){"tv-request-id", context->request_id};
+    size_t count = 0;
 
-    struct pending *p = TV_ARENA_NEW(a, struct pending);
-    *p = (struct pending){method->output, a, on_reply, ctx};
-    return tv_bus_request(b, subject, headers, n, tv_pb_pack(request, a), context->deadline_us,
-                          on_bus_reply, p);
+    assert(request->descriptor == method->input);
+    *f = (struct flying_call){
+        .arena = a, .output = method->output, .on_reply = on_reply, .ctx = ctx};
+    lower(service->short_name, service_name);
+    lower(method->name, method_name);
+    snprintf(subject, sizeof(subject), "tv.v1.%s.%s", service_name, method_name);
+    snprintf(left, sizeof(left), "%lld",
+             (long long)((context->deadline_us - tv_clock_mono_us()) / TV_US_PER_MS));
+    tv_actor_format(&context->actor, actor);
+    headers[count++] = (struct tv_bus_header){deadline_header, left};
+    headers[count++] = (struct tv_bus_header){actor_header, actor};
+    if (context->request_id[0] != '\0')
+        headers[count++] = (struct tv_bus_header){request_id_header, context->request_id};
+    if (context->traceparent[0] != '\0')
+        headers[count++] = (struct tv_bus_header){traceparent_header, context->traceparent};
+    return tv_bus_request(b, subject, headers, count, tv_pb_pack(request, a),
+                          context->deadline_us, on_bus_reply, f);
 }
