@@ -15,7 +15,7 @@ down: ## end what `make up` started; the data stay
 reset: ## end it and clear its data
 	@$(STACK) reset
 status: ## what runs, what does not, and why
-	@$(STACK) status
+	@$(STACK) status || true
 logs: ## follow the logs of a stack that runs
 	@exec $(STACK) logs
 livekit: ## build the LiveKit server (once; `make up` does it when needed)

@@ -17,8 +17,8 @@ def ensure(stack: Stack) -> None:
     if not LIVEKIT.exists():
         _must_run([str(ROOT / "tools" / "livekit.sh")], "LiveKit is missing: see the line above")
     goals = ["all", f"VARIANT={stack.settings.variant}"]
-    _must_run(["make", "-C", str(ROOT), "--no-print-directory", f"-j{os.cpu_count() or 1}", *goals],
-              f"the build failed: make {' '.join(goals)}")
+    _must_run(["make", "-s", "--no-print-directory", "-C", str(ROOT), f"-j{os.cpu_count() or 1}",
+               *goals], f"the build failed: make {' '.join(goals)}")
 
 
 def _must_run(argv: list[str], failure: str) -> None:

@@ -54,8 +54,9 @@ class Ports:
             wanted = _choose(name)
         elif not is_free(wanted, name in _UDP):
             if self._held or _is_asked_for(name, self._mode):
-                raise Fault(f"port {wanted} ({name}) is taken{_holder(wanted, name in _UDP)}: end "
-                            f"that program, or choose another port: {variable_of(name)}=… make up")
+                holder = _holder(wanted, name in _UDP)
+                raise Fault(f"port {wanted} ({name}) is taken{holder}: end that program, "
+                            f"or choose another port: {variable_of(name)}=… make up")
             wanted = _choose(name)
         if self._kept.get(name) != wanted:
             self._kept[name] = wanted
