@@ -27,6 +27,21 @@ static const unsigned char *bytes_of(struct tv_str s) {
 
 void tv_random(void *out, size_t bytes) { randombytes_buf(out, bytes); }
 
+void tv_random_name(void *out, size_t bytes) {
+    static _Thread_local unsigned char reserve[512];
+    static _Thread_local size_t left;
+    if (bytes > sizeof(reserve)) {
+        tv_random(out, bytes);
+        return;
+    }
+    if (left < bytes) {
+        tv_random(reserve, sizeof(reserve));
+        left = sizeof(reserve);
+    }
+    left -= bytes;
+    memcpy(out, reserve + left, bytes);
+}
+
 uint64_t tv_random_below(uint64_t limit) {
     if (limit == 0)
         tv_panic("no number is below 0");
@@ -41,7 +56,7 @@ uint64_t tv_random_below(uint64_t limit) {
 void tv_uuid(char out[static TV_UUID_TEXT]) {
     static const char digits[] = "0123456789abcdef";
     unsigned char random[16];
-    randombytes_buf(random, sizeof(random));
+    tv_random_name(random, sizeof(random));
     random[6] = (unsigned char)(0x40 | (random[6] & 0x0F)); /* version 4 */
     random[8] = (unsigned char)(0x80 | (random[8] & 0x3F)); /* variant of RFC 9562 */
     char *at = out;

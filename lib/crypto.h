@@ -9,6 +9,9 @@
 void tv_crypto_init(void); /* once at start; aborts when the machine has no randomness */
 
 void tv_random(void *out, size_t bytes);
+/* The same for names that need not be secret (request and trace ids), out of a reserve of this
+ * thread: most of them cost no system call. */
+void tv_random_name(void *out, size_t bytes);
 uint64_t tv_random_below(uint64_t limit); /* uniform, limit > 0 */
 
 #define TV_UUID_TEXT 37                      /* with NUL */

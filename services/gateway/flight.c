@@ -62,7 +62,7 @@ static bool is_sampled(struct tv_str traceparent) {
 static void make_traceparent(char out[static TV_TRACEPARENT_TEXT], struct tv_str given) {
     bool goes_on = is_traceparent(given);
     unsigned char random[24];
-    tv_random(random, sizeof random);
+    tv_random_name(random, sizeof random);
     memcpy(out, "00-", 3);
     if (goes_on)
         memcpy(out + 3, given.p + 3, 32);

@@ -12,7 +12,7 @@
 #include "services/gateway/front.h"
 #include "services/gateway/gateway.h"
 
-#define HEADER_BYTES_MAX (16 * 1024)
+#define HEADER_BYTES_MAX (8 * 1024)
 #define TARGET_BYTES_MAX 4096
 #define IDLE_TIMEOUT_US (30 * TV_US_PER_S)
 #define LIMIT_BUCKETS 16384
@@ -65,7 +65,7 @@ static enum tv_err open_http(struct gateway *g, struct tv_error *e) {
 
 static void stop(void *state) {
     struct gateway *g = state;
-    g->bus = NULL; /* it went before, with its subscriptions */
+    g->bus = NULL; /* it went before */
     tv_httpd_free(g->httpd);
     tv_streams_free(g->streams);
     tv_sessions_free(g->sessions);

@@ -18,6 +18,18 @@ static int setup(void **state) {
     return 0;
 }
 
+/* The reserve is used from end to end and across its refills, and gives no bytes twice. */
+static void test_random_names(void **state) {
+    unsigned char last[16] = {0}, next[16], large[4096] = {0};
+    for (unsigned i = 0; i < 200; i++) {
+        tv_random_name(next, sizeof(next));
+        assert_memory_not_equal(next, last, sizeof(next));
+        memcpy(last, next, sizeof(last));
+    }
+    tv_random_name(large, sizeof(large)); /* larger than the reserve */
+    assert_memory_not_equal(large, large + 2048, 2048);
+}
+
 static void test_random_below(void **state) {
     assert_int_equal(tv_random_below(1), 0);
     unsigned seen[5] = {0};
@@ -240,6 +252,7 @@ static void test_password_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_names),
         cmocka_unit_test(test_random_below),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_sha256),
