@@ -117,7 +117,7 @@ static enum tv_err close_room(const char *room) {
     return a.err;
 }
 
-/* -- setting up ----------------------------------------------------------------------------------*/
+/* -- setting up ---------------------------------------------------------------------------------*/
 
 static bool are_connected(void *ctx) {
     return tv_bus_connected(t.bus) && tv_bus_connected(t.caller);
