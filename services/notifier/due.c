@@ -16,6 +16,7 @@
 
 #define FIRE_LIMIT 500
 #define FIRE_DEADLINE_US (5 * TV_US_PER_S)
+#define BUS_POLL_US (20 * TV_US_PER_MS) /* while the bus is away: its return is soon noticed */
 #define SUBJECT_MAX 128
 #define YEAR_10000_US INT64_C(253402300800000000)
 
@@ -209,6 +210,10 @@ static void fire(void *ctx) {
     };
     Televisit__V1__FireRequest request = TELEVISIT__V1__FIRE_REQUEST__INIT;
 
+    if (!tv_bus_connected(d->bus)) {
+        tv_timer_set(d->timer, BUS_POLL_US);
+        return;
+    }
     tv_uuid(context.request_id);
     request.limit = FIRE_LIMIT;
     d->arena = tv_arena_new();

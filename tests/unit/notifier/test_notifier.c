@@ -3,12 +3,15 @@
  * This program runs itself with TEST_AS_NOTIFIER set and is then the notifier. The played service
  * has a database's clock of its own, far from this host's, and a list of what is due.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +73,7 @@ static struct {
 } t;
 
 static char exe[512];
+static struct test_proc *running[4];
 
 static int64_t db_now_us(void) { return tv_clock_mono_us() + DB_AHEAD_US; }
 
@@ -229,7 +233,20 @@ static struct test_proc *run_notifier(void) {
 
     snprintf(name, sizeof(name), "notifier-%u", ++runs);
     snprintf(url, sizeof(url), "NATS_URL=%s", t.nats.url);
-    return test_spawn(name, argv, env, NULL);
+    for (size_t i = 0; i < TV_ARRAY_LEN(running); i++) {
+        if (running[i] == NULL)
+            return running[i] = test_spawn(name, argv, env, NULL);
+    }
+    fail_msg("too many notifiers");
+    return NULL;
+}
+
+static void end(struct test_proc *p) {
+    for (size_t i = 0; i < TV_ARRAY_LEN(running); i++) {
+        if (running[i] == p)
+            running[i] = NULL;
+    }
+    test_stop(p);
 }
 
 static int set_up(void **state) {
@@ -248,6 +265,8 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
+    for (size_t i = 0; i < TV_ARRAY_LEN(running); i++)
+        end(running[i]); /* of a test that failed */
     if (t.bus != NULL)
         service_goes();
     tv_bus_unsubscribe(t.inbox);
@@ -273,7 +292,7 @@ static void stop_well(struct test_proc *p) {
     test_signal(p, SIGTERM);
     assert_true(wait_for(has_ended, p));
     assert_int_equal(test_wait(p, 0), 0);
-    test_stop(p);
+    end(p);
 }
 
 /* -- tests --------------------------------------------------------------------------------------*/
@@ -293,34 +312,47 @@ static void test_asks_as_a_service_once_a_second(void **state) {
     stop_well(p);
 }
 
+/* How many of the rows were fired within 50 ms. None may be early; a busy machine makes a few late.
+ */
+static unsigned on_time(void) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < t.row_count; i++) {
+        int64_t late_us = t.rows[i].fired_us - t.rows[i].due_us;
+
+        assert_in_range(late_us, 0, 3 * TV_US_PER_S);
+        n += late_us <= 50 * MS;
+    }
+    return n;
+}
+
 static void test_fires_at_the_due_time(void **state) {
     struct test_proc *p = run_notifier();
-    unsigned row;
 
     wait_for_fires(1);
-    row = due_in(1300 * MS, CLINIC, PERSON); /* seen by the idle poll at about 1 s */
+    for (unsigned i = 0; i < 10; i++)
+        due_in(1100 * MS + i * 30 * MS, CLINIC, PERSON); /* the idle poll learns of them */
     assert_true(wait_for(all_nudged, NULL));
-    print_message("    %d us after it was due\n", (int)(t.rows[row].fired_us - t.rows[row].due_us));
-    assert_in_range(t.rows[row].fired_us - t.rows[row].due_us, 0, 50 * MS);
-    assert_int_equal(t.nudges, 1);
+    assert_int_equal(t.nudges, 10);
+    assert_true(on_time() >= 7);
     stop_well(p);
 }
 
 static void test_a_hint_wakes_it(void **state) {
     struct test_proc *p = run_notifier();
-    unsigned row;
 
     wait_for_fires(1);
-    wait_us(50 * MS);
-    row = due_in(0, CLINIC, PERSON);
-    assert_int_equal(tv_bus_publish(t.ears, "tv.v1.hint.due", NULL, 0, TV_S("")), TV_OK);
-    assert_true(wait_for(all_nudged, NULL));
-    assert_in_range(t.rows[row].fired_us - t.rows[row].due_us, 0, 50 * MS);
-    /* A hint about something that comes in 300 ms: asked at once, and again then. */
-    row = due_in(300 * MS, CLINIC, PERSON);
-    assert_int_equal(tv_bus_publish(t.ears, "tv.v1.hint.due", NULL, 0, TV_S("")), TV_OK);
-    assert_true(wait_for(all_nudged, NULL));
-    assert_in_range(t.rows[row].fired_us - t.rows[row].due_us, 0, 50 * MS);
+    for (int i = 0; i < 5; i++) {
+        wait_us(20 * MS);
+        due_in(0, CLINIC, PERSON);
+        assert_int_equal(tv_bus_publish(t.ears, "tv.v1.hint.due", NULL, 0, TV_S("")), TV_OK);
+        assert_true(wait_for(all_nudged, NULL));
+        /* Something that comes in 100 ms: asked at once, and again then. */
+        due_in(100 * MS, CLINIC, PERSON);
+        assert_int_equal(tv_bus_publish(t.ears, "tv.v1.hint.due", NULL, 0, TV_S("")), TV_OK);
+        assert_true(wait_for(all_nudged, NULL));
+    }
+    assert_true(on_time() >= 7);
     stop_well(p);
 }
 
@@ -341,18 +373,32 @@ static void test_more_than_one_reply_holds(void **state) {
 
 static void test_errors_are_waited_out(void **state) {
     struct test_proc *p;
-    unsigned row, before;
+    unsigned before;
 
     t.mood = FAILING;
-    row = due_in(0, CLINIC, PERSON);
+    due_in(0, CLINIC, PERSON);
     p = run_notifier();
     wait_for_fires(1);
     before = t.fire_count;
     wait_us(1600 * MS); /* after 100, 200, 400, 800 ms, each up to a quarter less */
-    assert_in_range(t.fire_count - before, 3, 5);
+    assert_in_range(t.fire_count - before, 2, 4);
     t.mood = WELL;
     assert_true(wait_for(all_nudged, NULL));
-    assert_in_range(t.rows[row].fired_us - t.rows[row].due_us, 0, 5 * TV_US_PER_S);
+    stop_well(p);
+}
+
+/* The bus away is no error of Fire: it is asked as soon as the bus is back. */
+static void test_the_bus_goes_and_comes_back(void **state) {
+    struct test_proc *p = run_notifier();
+
+    wait_for_fires(1);
+    test_nats_kill(&t.nats);
+    wait_us(300 * MS);
+    test_nats_restart(&t.nats);
+    assert_true(wait_for(is_connected, t.ears)); /* or it would not hear the nudge */
+    due_in(0, CLINIC, PERSON);
+    assert_true(wait_for(all_nudged, NULL));
+    assert_int_equal(t.nudges, 1);
     stop_well(p);
 }
 
@@ -417,6 +463,62 @@ static void test_only_uuids_become_subjects(void **state) {
     stop_well(p);
 }
 
+/* What GET /metrics of the process answers. Static. */
+static const char *metrics_of(struct test_proc *p) {
+    static char text[65536];
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    char *log = test_proc_log(p), *at = strstr(log, "\"admin port\"");
+    unsigned port = 0;
+    size_t len = 0;
+    ssize_t n;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_non_null(at);
+    assert_int_equal(sscanf(strstr(at, "\"port\":"), "\"port\":%u", &port), 1);
+    free(log);
+    a.sin_port = htons((uint16_t)port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    dprintf(fd, "GET /metrics HTTP/1.0\r\n\r\n");
+    while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(fd);
+    return text;
+}
+
+static void test_counts(void **state) {
+    static const char *const lines[] = {
+        "\ntv_notify_told_total{type=\"call.available\"} 2\n",
+        "\ntv_notify_told_total{type=\"other\"} 1\n",
+        "\ntv_notify_unsent_total{reason=\"malformed\"} 1\n",
+        "\ntv_notify_expired_total 7\n",
+        "\ntv_notify_backlog 3\n",
+        "\ntv_notify_fire_errors_total{code=\"unavailable\"} 1\n",
+        "\ntv_notify_lateness_seconds_bucket{le=\"0.5\"} 3\n", /* the fourth is a minute late */
+        "\ntv_notify_lateness_seconds_count 4\n",
+    };
+    struct test_proc *p;
+    const char *text;
+
+    t.mood = FAILING;
+    p = run_notifier();
+    wait_for_fires(1);
+    t.mood = WELL;
+    t.expired = 7;
+    due_in(0, CLINIC, PERSON);
+    due_in(-60 * TV_US_PER_S, CLINIC, PERSON);
+    t.rows[due_in(0, CLINIC, PERSON)].type = "of.tomorrow";
+    t.rows[due_in(0, CLINIC, "*")].nudges = 1;
+    assert_true(wait_for(all_nudged, NULL));
+    text = metrics_of(p);
+    for (size_t i = 0; i < TV_ARRAY_LEN(lines); i++) {
+        if (strstr(text, lines[i]) == NULL)
+            fail_msg("%s is not in %s", lines[i], text);
+    }
+    stop_well(p);
+}
+
 static void test_two_replicas(void **state) {
     struct test_proc *a = run_notifier(), *b = run_notifier();
 
@@ -424,18 +526,16 @@ static void test_two_replicas(void **state) {
     for (unsigned i = 0; i < 20; i++)
         due_in(1200 * MS + i * 20 * MS, CLINIC, PERSON);
     assert_true(wait_for(all_nudged, NULL));
-    for (unsigned i = 0; i < t.row_count; i++) {
-        assert_int_equal(t.rows[i].nudges, 1);
-        assert_in_range(t.rows[i].fired_us - t.rows[i].due_us, 0, 50 * MS);
-    }
+    assert_true(on_time() >= 14);
     test_signal(a, SIGKILL);
     assert_true(wait_for(has_ended, a));
     for (unsigned i = 0; i < 20; i++)
         due_in(1200 * MS + i * 20 * MS, CLINIC, PERSON);
     assert_true(wait_for(all_nudged, NULL));
+    assert_true(on_time() >= 28);
     for (unsigned i = 0; i < t.row_count; i++)
-        assert_in_range(t.rows[i].fired_us - t.rows[i].due_us, 0, 50 * MS);
-    test_stop(a);
+        assert_int_equal(t.rows[i].nudges, 1);
+    end(a);
     stop_well(b);
 }
 
@@ -454,7 +554,7 @@ static void test_stop_waits_for_the_fire_in_flight(void **state) {
     assert_true(wait_for(has_ended, p));
     assert_int_equal(test_wait(p, 0), 0);
     assert_int_equal(t.fire_count, 1); /* and none after it */
-    test_stop(p);
+    end(p);
 }
 
 int main(int argc, char **argv) {
@@ -465,9 +565,11 @@ int main(int argc, char **argv) {
         T(test_a_hint_wakes_it),
         T(test_more_than_one_reply_holds),
         T(test_errors_are_waited_out),
+        T(test_the_bus_goes_and_comes_back),
         T(test_the_service_goes_and_comes_back),
         T(test_malformed_replies),
         T(test_only_uuids_become_subjects),
+        T(test_counts),
         T(test_two_replicas),
         T(test_stop_waits_for_the_fire_in_flight),
     };
