@@ -41,6 +41,8 @@ enum {
     INBOX_TEXT = 96,
     SUBJECT_TEXT = 192,
     COUNTED_SUBJECTS_MAX = 256, /* a power of two */
+    DISCARDED_MAX = 128,
+    DISCARDED_BYTES_MAX = 256 * 1024,
 };
 
 struct tv_bus_message {
@@ -108,6 +110,8 @@ struct tv_bus {
     int fd, nats_fd;
     struct tv_turn write_turn, end_turn;
     uint64_t arrived; /* messages that libnats has read */
+    natsMsg *discarded[DISCARDED_MAX]; /* see discard() */
+    size_t discarded_count, discarded_bytes;
 
     struct tv_bus_slots slots;
     struct tv_timer *deadline_timer;
@@ -240,6 +244,23 @@ static enum tv_err publish_error(natsStatus s) {
     return s == NATS_OK ? TV_OK : s == NATS_MAX_PAYLOAD ? TV_ERR_TOO_LARGE : TV_ERR_UNAVAILABLE;
 }
 
+static void destroy_discarded(struct tv_bus *b) {
+    while (b->discarded_count > 0)
+        natsMsg_Destroy(b->discarded[--b->discarded_count]);
+    b->discarded_bytes = 0;
+}
+
+/* Takes `m`; NULL is nothing. libnats frees messages on a thread of its own, and each one that is
+ * handed over wakes that thread: a batch wakes it once. */
+static void discard(struct tv_bus *b, natsMsg *m) {
+    if (m == NULL)
+        return;
+    b->discarded[b->discarded_count++] = m;
+    b->discarded_bytes += (size_t)natsMsg_GetDataLength(m);
+    if (b->discarded_count == DISCARDED_MAX || b->discarded_bytes > DISCARDED_BYTES_MAX)
+        destroy_discarded(b);
+}
+
 /* Appends a message to libnats' buffer. */
 static enum tv_err publish(struct tv_bus *b, const char *subject, const char *reply,
                            const struct tv_bus_header *headers, size_t header_count,
@@ -263,7 +284,7 @@ static enum tv_err publish(struct tv_bus *b, const char *subject, const char *re
     }
     if (s == NATS_OK)
         s = natsConnection_PublishMsg(b->nats, m);
-    natsMsg_Destroy(m);
+    discard(b, m);
     return publish_error(s);
 }
 
@@ -282,7 +303,7 @@ static void deliver_ended(struct tv_bus *b) {
         count_end(slot->counters, err);
         tv_bus_slots_drop(&b->slots, slot);
         on_reply(ctx, err, err == TV_OK ? &reply : NULL);
-        natsMsg_Destroy(reply.nats);
+        discard(b, reply.nats);
     }
 }
 
@@ -357,7 +378,7 @@ void tv_bus_cancel(struct tv_bus *b, tv_bus_token token) {
 
     if (slot == NULL)
         return;
-    natsMsg_Destroy(TV_TAKE_PTR(slot->reply));
+    discard(b, TV_TAKE_PTR(slot->reply));
     tv_bus_slots_drop(&b->slots, slot);
 }
 
@@ -398,7 +419,7 @@ static uint64_t read_slot(struct tv_bus *b, struct tv_bus_slot *slot) {
         if (mine && slot->state == TV_SLOT_RETIRED)
             tv_bus_slots_reprieve(&b->slots, slot);
         tv_inc(tv_metric_single(&late_metric));
-        natsMsg_Destroy(m);
+        discard(b, m);
     }
     return count;
 }
@@ -425,7 +446,7 @@ static void end_call(struct tv_bus_call *c, enum served_outcome outcome, const c
     struct service *service = c->service;
     struct tv_bus *b = service->bus;
 
-    natsMsg_Destroy(TV_TAKE_PTR(c->message.nats));
+    discard(b, TV_TAKE_PTR(c->message.nats));
     b->calls--;
     if (b->freed) { /* the bus has waited for this call */
         free(c);
@@ -498,7 +519,7 @@ static void serve(struct service *s, natsMsg *m) {
     if (reply == NULL || !find_method(s, natsMsg_GetSubject(m), &method)) {
         if (reply != NULL)
             (void)send_error(b, reply, TV_ERR_NOT_FOUND, "there is no such method", TV_S(""));
-        natsMsg_Destroy(m);
+        discard(b, m);
         return;
     }
     struct tv_bus_call *c = LIST_FIRST(&b->spare_calls);
@@ -1110,6 +1131,7 @@ static void free_bus_memory(struct tv_bus *b) {
     struct tv_bus_call *c;
     struct service *s;
 
+    destroy_discarded(b);
     while ((c = LIST_FIRST(&b->spare_calls)) != NULL) {
         LIST_REMOVE(c, link);
         free(c);
