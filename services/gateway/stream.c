@@ -137,8 +137,7 @@ static void person_put(struct tv_streams *s, struct person *p) {
     free(p);
     if (--c->people == 0) {
         tdelete(c, &s->clinics, compare_ids);
-        if (s->gateway->bus != NULL)
-            tv_bus_unsubscribe(c->subscription);
+        tv_bus_unsubscribe(c->subscription); /* also when the bus is gone */
         free(c);
     }
 }
