@@ -11,12 +11,12 @@
 struct tv_httpc;
 /* Keeps at most `connections` open to each host and reuses them. */
 struct tv_httpc *tv_httpc_new(struct tv_loop *l, unsigned connections);
-/* Ends what is under way with TV_ERR_UNAVAILABLE. */
+/* Ends what is under way with TV_ERR_UNAVAILABLE. Accepts NULL; not from within an on_done. */
 void tv_httpc_free(struct tv_httpc *c);
 
 struct tv_httpc_request {
     const char *url;            /* http or https only; redirects are not followed */
-    const char *const *headers; /* "Name: value", NULL-ended; copied */
+    const char *const *headers; /* "Name: value", NULL-ended, no line breaks; copied */
     struct tv_str body;         /* POSTed; borrowed until on_done */
     int64_t timeout_us;         /* for all of it, connecting included */
     size_t max_response_bytes;  /* longer answers are TV_ERR_UNAVAILABLE */

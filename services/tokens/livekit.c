@@ -58,7 +58,7 @@ struct tv_livekit {
     int64_t open_until_us; /* on the monotonic clock; the circuit is open until then */
     bool trying;           /* one call is under way to see whether LiveKit is back */
     bool key_was_refused;  /* told once, not with every call */
-    char admin_token[1024];
+    char admin_token[2048];
     int64_t admin_made_us;
     struct tv_series *calls[METHOD_COUNT][OUTCOME_COUNT];
     struct tv_series *seconds[METHOD_COUNT];
@@ -189,7 +189,7 @@ static const char *admin_token(struct tv_livekit *lk, struct tv_arena *a) {
     int64_t now_us = tv_clock_wall_us(), age_us = now_us - lk->admin_made_us;
     if (lk->admin_token[0] != '\0' && age_us >= 0 && age_us < ADMIN_TOKEN_REUSED_S * TV_US_PER_S)
         return lk->admin_token;
-    struct tv_buf claims = TV_BUF_INIT(512);
+    struct tv_buf claims = TV_BUF_INIT(1024);
     struct tv_jwt_key key = {NULL, lk->config.api_secret};
     struct tv_str token = {NULL, 0};
     int64_t now_s = now_us / TV_US_PER_S;
