@@ -304,9 +304,8 @@ static void test_hang_up_in_the_body(void **state) {
 
 static bool never(void *ctx) { return false; }
 
-/* Random clients and a random owner: whatever the order, each exchange ends once, and nothing is
- * touched after its end (the sanitizers watch). */
-static void test_storm(void **state) {
+/* One thing that a client, the owner of the exchanges, or the loop does next. */
+static void storm_step(unsigned short dice[3], struct client *one) {
     static const char *const says[] = {
         GET("/hold"),
         GET("/hold") GET("/a") GET("/hold"),
@@ -318,8 +317,46 @@ static void test_storm(void **state) {
         "\r\n\r\n",
         "POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
         "HEAD /forbidden HTTP/1.1\r\nHost: h\r\n\r\n",
-        "\0\x80 nonsense\r\n\r\n",
+        "\x01\x80 nonsense\r\n\r\n",
     };
+    const char *text = says[(size_t)nrand48(dice) % TV_ARRAY_LEN(says)];
+    unsigned held = t.held_count == 0 ? 0 : (unsigned)nrand48(dice) % t.held_count;
+
+    switch (nrand48(dice) % 8) {
+    case 0:
+        hang_up(one);
+        *one = dial();
+        break;
+    case 1:
+    case 2:
+        (void)!send(one->fd, text, strlen(text), MSG_NOSIGNAL);
+        break;
+    case 3:
+        (void)heard(one);
+        tv_buf_clear(&one->in);
+        break;
+    case 4:
+        if (held < t.held_count && t.held[held] != NULL && !tv_http_answered(t.held[held]))
+            respond_text(t.held[held], 200, TV_S("now"));
+        break;
+    case 5:
+        if (t.stream != NULL)
+            (void)tv_http_write(t.stream, TV_S("data: x\n\n"));
+        break;
+    case 6:
+        if (t.stream != NULL && nrand48(dice) % 5 == 0)
+            tv_http_close(t.stream);
+        break;
+    default:
+        (void)tv_loop_run_until(t.loop, never, NULL, 1);
+    }
+    while (t.held_count > 0 && t.held[t.held_count - 1] == NULL)
+        t.held_count--;
+}
+
+/* Random clients and a random owner: whatever the order, each exchange ends once, and nothing is
+ * touched after its end (the sanitizers watch). */
+static void test_storm(void **state) {
     struct tv_httpd_config config = usual();
     struct client c[40] = {{0}};
     unsigned short dice[3] = {1, 2, 3};
@@ -328,42 +365,8 @@ static void test_storm(void **state) {
     start(config);
     for (unsigned i = 0; i < TV_ARRAY_LEN(c); i++)
         c[i] = dial();
-    for (int step = 0; step < 6000; step++) {
-        struct client *one = &c[(size_t)nrand48(dice) % TV_ARRAY_LEN(c)];
-        const char *text = says[(size_t)nrand48(dice) % TV_ARRAY_LEN(says)];
-        unsigned held = t.held_count == 0 ? 0 : (unsigned)nrand48(dice) % t.held_count;
-
-        switch (nrand48(dice) % 8) {
-        case 0:
-            hang_up(one);
-            *one = dial();
-            break;
-        case 1:
-        case 2:
-            (void)!send(one->fd, text, strlen(text), MSG_NOSIGNAL);
-            break;
-        case 3:
-            (void)heard(one);
-            tv_buf_clear(&one->in);
-            break;
-        case 4:
-            if (held < t.held_count && t.held[held] != NULL && !tv_http_answered(t.held[held]))
-                respond_text(t.held[held], 200, TV_S("now"));
-            break;
-        case 5:
-            if (t.stream != NULL)
-                (void)tv_http_write(t.stream, TV_S("data: x\n\n"));
-            break;
-        case 6:
-            if (t.stream != NULL && step % 5 == 0)
-                tv_http_close(t.stream);
-            break;
-        default:
-            (void)tv_loop_run_until(t.loop, never, NULL, 1);
-        }
-        while (t.held_count > 0 && t.held[t.held_count - 1] == NULL)
-            t.held_count--;
-    }
+    for (int step = 0; step < 6000; step++)
+        storm_step(dice, &c[(size_t)nrand48(dice) % TV_ARRAY_LEN(c)]);
     print_message("    %u exchanges begun, %u ended by themselves\n", t.heads, t.ends);
     assert_true(t.heads > 300);
     assert_true(t.ends > 200);
