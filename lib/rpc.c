@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "metrics.h"
 #include "televisit/v1/common.pb-c.h"
 
 enum {
@@ -11,11 +12,22 @@ enum {
     DEADLINE_MAX_MS = 300000,
     NAME_MAX_BYTES = 64, /* of a service or method in a subject */
     SUBJECT_TEXT = 160,
-    BUSY_RETRY_AFTER_S = 1,
+    RETRY_AFTER_S = 1, /* of UNAVAILABLE */
 };
 
 static const char deadline_header[] = "tv-deadline-ms", actor_header[] = "tv-actor",
                   traceparent_header[] = "traceparent", request_id_header[] = "tv-request-id";
+
+static struct tv_metric expired_metric = {
+    .name = "tv_rpc_expired_total",
+    .help = "Calls that were dropped because nobody waited for them any more.",
+    .type = TV_COUNTER,
+};
+static struct tv_metric malformed_metric = {
+    .name = "tv_rpc_malformed_total",
+    .help = "Messages that are no call of ours: bytes or headers that cannot be read.",
+    .type = TV_COUNTER,
+};
 
 /* Subjects are lower case; the names in proto files are not. */
 static void lower(const char *name, char out[static NAME_MAX_BYTES]) {
@@ -191,6 +203,7 @@ struct tv_rpc_server {
     tv_rpc_handler *const *handlers;
     void *service_ctx;
     unsigned in_flight, in_flight_max;
+    struct tv_series *expired, *malformed;
     struct tv_bus_service service;
     char name[NAME_MAX_BYTES];
     char (*methods)[NAME_MAX_BYTES];
@@ -252,6 +265,16 @@ static void end_call(struct tv_call *call) {
     tv_arena_free(a);
 }
 
+/* True, and the call is over, when its caller has given up. */
+static bool is_too_late(struct tv_call *call) {
+    if (tv_clock_mono_us() < call->context.deadline_us)
+        return false;
+    tv_inc(call->server->expired);
+    tv_bus_drop(call->bus_call);
+    end_call(call);
+    return true;
+}
+
 static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call) {
     struct tv_rpc_server *s = ctx;
     const struct tv_bus_message *m = tv_bus_call_message(bus_call);
@@ -260,7 +283,7 @@ static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call
 
     if (s->in_flight >= s->in_flight_max) {
         (void)tv_fail(&e, TV_ERR_UNAVAILABLE, "too many calls at a time");
-        e.retry_after_s = BUSY_RETRY_AFTER_S;
+        e.retry_after_s = RETRY_AFTER_S;
         refuse(bus_call, &e);
         return;
     }
@@ -275,29 +298,20 @@ static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call
                              .started_us = now_us};
     s->in_flight++;
     if (read_context(m, now_us, &call->context, &e) != TV_OK) {
+        tv_inc(s->malformed);
         tv_call_fail(call, &e);
         return;
     }
-    if (call->context.deadline_us <= now_us) { /* nobody waits any more */
-        tv_bus_drop(bus_call);
-        end_call(call);
+    if (is_too_late(call))
         return;
-    }
     call->request = tv_pb_unpack(call->method->input, tv_bus_body(m), a);
-    if (call->request == NULL)
+    if (call->request == NULL) {
+        tv_inc(s->malformed);
         tv_call_failf(call, TV_ERR_MALFORMED, "the request is not a %s",
                       call->method->input->short_name);
-    else
-        s->handlers[method](call);
-}
-
-/* True, and the call is over, when its caller has given up. */
-static bool is_too_late(struct tv_call *call) {
-    if (tv_clock_mono_us() < call->context.deadline_us)
-        return false;
-    tv_bus_drop(call->bus_call);
-    end_call(call);
-    return true;
+        return;
+    }
+    s->handlers[method](call);
 }
 
 void tv_call_reply(struct tv_call *call, const ProtobufCMessage *reply) {
@@ -337,6 +351,8 @@ struct tv_rpc_server *tv_rpc_serve(struct tv_bus *b, const ProtobufCServiceDescr
     s->in_flight_max = in_flight_max;
     s->methods = tv_calloc(service->n_methods, sizeof(*s->methods));
     s->method_names = tv_calloc(service->n_methods, sizeof(*s->method_names));
+    s->expired = tv_metric_single(&expired_metric);
+    s->malformed = tv_metric_single(&malformed_metric);
     lower(service->short_name, s->name);
     for (unsigned i = 0; i < service->n_methods; i++) {
         if (handlers[i] == NULL)
@@ -398,16 +414,27 @@ static bool read_error(const struct tv_bus_message *m, struct tv_arena *a, struc
     return true;
 }
 
+/* What a person may be told of a call that got no answer; the title says the rest. */
+static const char *words_for(enum tv_err err) {
+    return err == TV_ERR_UNAVAILABLE ? "The service is not there; try again in a moment"
+           : err == TV_ERR_DEADLINE  ? "The service did not answer in time"
+                                     : "";
+}
+
 static void on_bus_reply(void *ctx, enum tv_err err, const struct tv_bus_message *m) {
     const struct flying_call *f = ctx;
-    struct tv_error e = {.code = err};
+    struct tv_error e = TV_ERROR_INIT;
     ProtobufCMessage *reply = NULL;
 
-    if (err == TV_OK && !read_error(m, f->arena, &e)) {
+    if (err != TV_OK)
+        (void)tv_fail(&e, err, "%s", words_for(err));
+    else if (!read_error(m, f->arena, &e)) {
         reply = tv_pb_unpack(f->output, tv_bus_body(m), f->arena);
         if (reply == NULL)
             (void)tv_fail(&e, TV_ERR_INTERNAL, "the reply is not a %s", f->output->short_name);
     }
+    if (e.code == TV_ERR_UNAVAILABLE && e.retry_after_s == 0)
+        e.retry_after_s = RETRY_AFTER_S;
     f->on_reply(f->ctx, e.code, &e, reply);
 }
 

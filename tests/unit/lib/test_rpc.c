@@ -239,6 +239,27 @@ static void test_an_error_arrives_whole(void **state) {
     assert_string_equal(o.e.member[1].string, "CONFIRMED");
 }
 
+static double metric(const char *line_start) {
+    struct tv_buf out = TV_BUF_INIT(1 << 20);
+    tv_metrics_write(&out);
+    const char *line = strstr(out.data, line_start);
+    double n = line == NULL ? -1 : strtod(line + strlen(line_start), NULL);
+    tv_buf_done(&out);
+    return n;
+}
+
+static void test_nobody_there_is_told_in_words(void **state) {
+    struct outcome o;
+
+    tv_bus_drain(callee);
+    do
+        o = call("", WAIT_US);
+    while (o.err == TV_OK);
+    assert_int_equal(o.err, TV_ERR_UNAVAILABLE);
+    assert_int_equal(o.e.retry_after_s, 1);
+    assert_string_equal(o.e.detail, "The service is not there; try again in a moment");
+}
+
 static void test_failf(void **state) {
     Televisit__V1__CloseRoomRequest request = TELEVISIT__V1__CLOSE_ROOM_REQUEST__INIT;
     struct tv_context context = context_for(WAIT_US);
@@ -309,6 +330,8 @@ static void test_headers(void **state) {
         assert_string_equal(seen.request_id, "");
     }
     assert_true(dropped_all(NULL));
+    assert_true(metric("\ntv_rpc_expired_total ") == 2);
+    assert_true(metric("\ntv_rpc_malformed_total ") == 3);
 }
 
 static void test_malformed_bodies(void **state) {
@@ -442,6 +465,7 @@ int main(void) {
         TEST(test_a_call_and_its_reply),
         TEST(test_the_context_travels),
         TEST(test_an_error_arrives_whole),
+        TEST(test_nobody_there_is_told_in_words),
         TEST(test_failf),
         TEST(test_too_many_calls_are_refused),
         TEST(test_after_the_deadline_nobody_is_answered),
