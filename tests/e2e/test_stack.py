@@ -1,6 +1,6 @@
 """The stack itself: parts start, are watched, die and end as tools/stack promises.
 
-Each test has a stack of its own on free ports. Without our services, so that these tests tell of
+Each test has a stack of its own on free ports. Most do without our services, so that they tell of
 the stack alone: PostgreSQL, NATS and LiveKit are parts like any other.
 """
 
@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,6 +276,70 @@ class Foreground(StackTest):
         self.ctl("start", "nats", status=0)
         self.wait("a line of NATS", lambda: "nats         | " in text())
         self.assertIsNone(program.poll())
+
+
+class Services(StackTest):
+    """The whole of it, with the demo clinic."""
+
+    def up_all(self):
+        variant = os.environ.get("VARIANT", "release")
+        self.ctl("up", "--detach", "--ports", "free", "--variant", variant, status=0)
+        return json.loads(self.ctl("info", status=0))
+
+    def log_in(self, info, email):
+        demo = info["demo"]
+        body = {"clinic": demo["clinic"], "email": email, "password": demo["password"]}
+        request = urllib.request.Request(
+            info["parts"]["gateway"]["url"] + "/v1/session", json.dumps(body).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return json.load(answer)["person"]
+
+    def test_the_demo_clinic_stays(self):
+        info = self.up_all()
+        for person in info["demo"]["people"]:
+            self.assertEqual(person["name"], self.log_in(info, person["email"])["displayName"])
+        before = self.log_in(info, "ada@demo.example")["id"]
+        self.ctl("down", status=0)
+        begin = time.monotonic()
+        info = self.up_all()
+        self.assertLess(time.monotonic() - begin, 5, "a second start is quick")
+        self.assertEqual(before, self.log_in(info, "ada@demo.example")["id"])
+        self.assertEqual("no promise is broken\n", self.ctl("faults", status=0))
+
+    def test_parts_come_and_go(self):
+        info = self.up_all()
+        self.ctl("start", "notifier-2", "gateway-2", status=0)
+        parts = self.parts()
+        second = parts["gateway-2"]["url"]
+        self.assertNotEqual(info["parts"]["gateway"]["url"], second)
+        with urllib.request.urlopen(second + "/healthz", timeout=15) as answer:
+            self.assertEqual(200, answer.status)
+        self.ctl("stop", "gateway-2", "notifier-2", status=0)
+        self.assertFalse(is_alive(parts["gateway-2"]["pid"]))
+        self.assertFalse(is_alive(parts["notifier-2"]["pid"]))
+        self.ctl("kill", "postgres", status=0)
+        self.wait("appointments miss the database",
+                  lambda: self.parts()["appointments"]["state"] == "not ready")
+        self.ctl("start", "postgres", status=0)
+        self.wait("appointments are ready again",
+                  lambda: self.parts()["appointments"]["state"] == "ready")
+
+    def test_the_clock_moves(self):
+        self.up_all()
+
+        def offset(*shift):
+            return json.loads(self.ctl("clock", *shift, "--json", status=0))["offsetMs"]
+
+        self.assertEqual(0, offset())
+        self.assertEqual(3_600_000, offset("+PT1H"))
+        self.assertEqual(3_570_000, offset("-PT30S"))
+        self.assertEqual(3_570_500, offset("PT0.5S"))
+        told = json.loads(self.ctl("clock", "2030-05-01T10:00:00+02:00", "--json", status=0))
+        self.assertRegex(told["now"], r"^2030-05-01T08:00:0\d")
+        self.assertEqual(0, offset("reset"))
+        for wrong in ("P", "+PT", "tomorrow", "PT1H'; DROP SCHEMA tv; --"):
+            self.assertIn("no way to move the clock", self.ctl("clock", wrong, status=1))
 
 
 if __name__ == "__main__":

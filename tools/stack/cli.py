@@ -13,6 +13,8 @@ from .tell import Fault, bold, say, warn
 
 
 def main(argv: list[str]) -> int:
+    # A negative duration is no option: argparse takes what has a space in it for a value.
+    argv = [f" {word}" if word.startswith("-P") else word for word in argv]
     options = _parser().parse_args(argv)
     try:
         return options.run(options) or 0
@@ -171,7 +173,7 @@ def _faults(options) -> int:
 def _clock(options) -> None:
     stack = Stack(options.dir)
     stack.must_exist()
-    now = clock.command(stack, options.shift)
+    now = clock.command(stack, options.shift and options.shift.strip())
     say(json.dumps(now) if options.json else now["now"])
 
 
