@@ -52,7 +52,8 @@ void tv_bus_drain(struct tv_bus *b);
 /* Messages handed to handlers and not answered yet, plus requests pending, plus unsent bytes. */
 size_t tv_bus_pending(const struct tv_bus *b);
 /* Ends pending requests with TV_ERR_UNAVAILABLE, then closes. Runs the loop for at most 1 s to let
- * written bytes out. */
+ * written bytes out. Calls not answered and subscriptions not given back stay valid for their
+ * owners: a later answer is dropped, a later tv_bus_unsubscribe() frees. */
 void tv_bus_free(struct tv_bus *b);
 
 /* -- headers: lower case when written, any case when read ---------------------------------------*/
@@ -62,7 +63,7 @@ struct tv_bus_header {
     const char *value; /* borrowed until the call returns */
 };
 
-struct tv_bus_message; /* borrowed inside callbacks, see tv_bus_message_keep */
+struct tv_bus_message; /* borrowed inside callbacks; of a call, until it is answered */
 struct tv_str tv_bus_subject(const struct tv_bus_message *m);
 struct tv_str tv_bus_body(const struct tv_bus_message *m);
 /* NULL when absent; borrowed from the message. */
