@@ -131,6 +131,7 @@ static struct tv_str sealed_grant(const struct admit *a, const struct join *j,
     grant->valid_until = tv_pb_time(TV_MIN(j->now_us + GRANT_VALID_US, j->closes_at_us), arena);
     grant->closes_at = tv_pb_time(j->closes_at_us, arena);
     grant->participants_max = PARTICIPANTS_MAX;
+    grant->sealed_at = tv_pb_time(tv_clock_wall_us(), arena);
     struct tv_str packed = tv_pb_pack(&grant->base, arena);
     char *sealed = tv_arena_alloc(arena, packed.len + TV_SEAL_BYTES);
     memcpy(sealed, packed.p, packed.len);

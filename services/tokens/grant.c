@@ -33,8 +33,8 @@ static bool is_name(const char *z) {
 
 static bool is_whole(const Televisit__V1__Grant *g) {
     return is_name(g->room) && is_name(g->identity) && sources_of(g->participant_type) != NULL &&
-           g->issued_at != NULL && g->valid_until != NULL && g->closes_at != NULL &&
-           g->participants_max > 0;
+           g->issued_at != NULL && g->sealed_at != NULL && g->valid_until != NULL &&
+           g->closes_at != NULL && g->participants_max > 0;
 }
 
 static const Televisit__V1__Grant *unseal(struct tv_str sealed,
@@ -56,7 +56,7 @@ static const Televisit__V1__Grant *unseal(struct tv_str sealed,
 }
 
 enum tv_err tv_grant_open(struct tv_str sealed, const unsigned char key[static TV_SEAL_KEY_BYTES],
-                          int64_t now_us, int64_t skew_us, struct tv_arena *a, struct tv_grant *ret,
+                          int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
                           struct tv_error *e) {
     struct tv_error fault;
     const Televisit__V1__Grant *g = unseal(sealed, key, a, &fault);
@@ -66,16 +66,17 @@ enum tv_err tv_grant_open(struct tv_str sealed, const unsigned char key[static T
         return fault.code;
     }
     int64_t issued_us = tv_pb_time_us(g->issued_at), closes_us = tv_pb_time_us(g->closes_at);
-    int64_t until_us = tv_pb_time_us(g->valid_until);
+    int64_t until_us = tv_pb_time_us(g->valid_until), valid_us = until_us - issued_us;
+    int64_t age_us = now_us - tv_pb_time_us(g->sealed_at), skew_us = TV_GRANT_SKEW_S * TV_US_PER_S;
     if (issued_us < 0 || until_us < issued_us || closes_us < until_us ||
         closes_us - issued_us > UINT32_MAX * TV_US_PER_S)
         return tv_fail(e, TV_ERR_INTERNAL, "the grant's times cannot be");
-    if (now_us + skew_us < issued_us || now_us - skew_us > until_us)
+    if (age_us < -skew_us || age_us > valid_us + skew_us)
         return tv_fail(e, TV_ERR_FORBIDDEN, "the grant is stale: please join again");
 
     /* How much of the window its way here took: between none and all that it is valid for. Where
      * the two clocks agree this is exact, and the token ends with the window. */
-    int64_t way_us = TV_MAX(0, TV_MIN(now_us - issued_us, until_us - issued_us));
+    int64_t way_us = TV_MAX(0, TV_MIN(age_us, valid_us));
     int64_t left_us = closes_us - issued_us - way_us;
     if (left_us < TV_US_PER_S)
         return tv_fail(e, TV_ERR_TOO_LATE, "the call closes this second");

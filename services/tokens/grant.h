@@ -3,7 +3,7 @@
  * A grant is packed bytes and a seal of 32 bytes after them. Whoever carries it can neither make
  * nor change one. Its instants are the database's; of them a token takes durations only, and counts
  * them from this host's clock, which is the kind of clock that LiveKit judges tokens by
- * (docs/adr/0021-times-of-a-token.md).
+ * (docs/adr/0005-times-of-a-token.md).
  */
 #ifndef TV_TOKENS_GRANT_H
 #define TV_TOKENS_GRANT_H
@@ -15,6 +15,7 @@
 #include "televisit/v1/appointments.pb-c.h"
 
 #define TV_GRANT_TOKEN_S 600  /* how long a token lets in, at most */
+#define TV_GRANT_SKEW_S 60    /* how far hosts' clocks may be apart */
 #define TV_GRANT_BACK_S 10    /* nbf lies so long back, for LiveKit's clock */
 #define TV_GRANT_NAME_MAX 256 /* bytes of a room's name or an identity: LiveKit's own limit */
 
@@ -28,13 +29,13 @@ struct tv_grant {
     int64_t expires_s; /* of the token, on this host's clock */
 };
 
-/* Opens a sealed grant. This host's clock and the database's may differ by `skew_us`.
+/* Opens a sealed grant; `now_us` is this host's clock.
  * TV_ERR_FORBIDDEN: not sealed by us, or stale. TV_ERR_TOO_LATE: the call closed with it.
  * TV_ERR_INTERNAL: sealed by us, yet not a grant. */
 TV_MUST_CHECK enum tv_err tv_grant_open(struct tv_str sealed,
                                         const unsigned char key[static TV_SEAL_KEY_BYTES],
-                                        int64_t now_us, int64_t skew_us, struct tv_arena *a,
-                                        struct tv_grant *ret, struct tv_error *e);
+                                        int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
+                                        struct tv_error *e);
 
 /* The claims of the LiveKit token: this room, this person, and what the type may publish. Nothing
  * else stands in it, not even as false. Text in the arena. */

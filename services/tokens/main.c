@@ -21,10 +21,6 @@ static const struct tv_conf_row conf_rows[] = {
     {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, TV_CONF_REQUIRED, 43, 64,
      .help = "Key that grants are sealed with, the same as of appointments: 64 hex digits, or "
              "base64url of 32 bytes"},
-    {"TELEVISIT_GRANT_SKEW", TV_CONF_DURATION, ROW(grant_skew_us), "1m", 0, 0,
-     INT64_C(87600) * 3600 * TV_US_PER_S,
-     .help = "How much this host's clock and the database's may differ; more only where tests "
-             "move the database's clock"},
 };
 
 static enum tv_err start(const struct tv_service_env *env, void **ret_state,

@@ -79,8 +79,8 @@ static void issue(struct tv_call *call) {
     const Televisit__V1__IssueRequest *request = (const void *)call->request;
     struct tv_str sealed = {(const char *)request->sealed_grant.data, request->sealed_grant.len};
     struct tv_error e = TV_ERROR_INIT;
-    enum tv_err err = tv_grant_open(sealed, t->grant_key, tv_clock_wall_us(),
-                                    t->conf->grant_skew_us, call->arena, &o->grant, &e);
+    enum tv_err err =
+        tv_grant_open(sealed, t->grant_key, tv_clock_wall_us(), call->arena, &o->grant, &e);
     if (err != TV_OK) {
         tv_log_warn("a grant was refused", F_STR(REASON, e.detail));
         tv_call_fail(o->call, &e);

@@ -14,7 +14,6 @@ struct tokens_conf {
     const char *api_key;         /* LIVEKIT_API_KEY */
     const char *api_secret;      /* LIVEKIT_API_SECRET[_FILE] */
     const char *grant_key;       /* TELEVISIT_GRANT_KEY[_FILE] */
-    int64_t grant_skew_us;       /* TELEVISIT_GRANT_SKEW */
 };
 
 struct tokens {

@@ -34,9 +34,7 @@ def _tokens(stack: Stack, _name: str) -> dict[str, str]:
             "LIVEKIT_API_URL": f"http://127.0.0.1:{stack.ports['livekit']}",
             "LIVEKIT_API_KEY": livekit.key(stack),
             "LIVEKIT_API_SECRET_FILE": str(stack.vault.path("livekit-secret")),
-            "TELEVISIT_GRANT_KEY_FILE": str(stack.vault.path("grant-key")),
-            # The database's clock may be moved here (clock.py), by any stretch.
-            "TELEVISIT_GRANT_SKEW": "87600h"}
+            "TELEVISIT_GRANT_KEY_FILE": str(stack.vault.path("grant-key"))}
 
 
 def _notifier(_stack: Stack, _name: str) -> dict[str, str]:

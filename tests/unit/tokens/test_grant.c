@@ -16,7 +16,6 @@
 
 #define NOW_S INT64_C(1774774800)
 #define NOW_US (NOW_S * TV_US_PER_S)
-#define SKEW_US (60 * TV_US_PER_S)
 #define TYPE(name) TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__##name
 
 static const unsigned char key[TV_SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcdef";
@@ -31,6 +30,7 @@ static Televisit__V1__Grant *good(struct tv_arena *a) {
     g->valid_until = tv_pb_time(NOW_US + 10 * TV_US_PER_S, a);
     g->closes_at = tv_pb_time(NOW_US + 7200 * TV_US_PER_S, a);
     g->participants_max = 4;
+    g->sealed_at = tv_pb_time(NOW_US, a);
     return g;
 }
 
@@ -44,8 +44,7 @@ static struct tv_str seal(struct tv_str bytes, struct tv_arena *a) {
 static enum tv_err open_at(const Televisit__V1__Grant *g, int64_t now_us, struct tv_arena *a,
                            struct tv_grant *ret) {
     struct tv_error e = TV_ERROR_INIT;
-    enum tv_err err =
-        tv_grant_open(seal(tv_pb_pack(&g->base, a), a), key, now_us, SKEW_US, a, ret, &e);
+    enum tv_err err = tv_grant_open(seal(tv_pb_pack(&g->base, a), a), key, now_us, a, ret, &e);
     assert_int_equal(e.code, err);
     return err;
 }
@@ -72,22 +71,20 @@ static void test_seal(void **state) {
     struct tv_error e;
     for (size_t bit = 0; bit < 8 * sealed.len; bit++) {
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
-        assert_int_equal(
-            tv_grant_open((struct tv_str){bytes, sealed.len}, key, NOW_US, SKEW_US, a, &g, &e),
-            TV_ERR_FORBIDDEN);
+        assert_int_equal(tv_grant_open((struct tv_str){bytes, sealed.len}, key, NOW_US, a, &g, &e),
+                         TV_ERR_FORBIDDEN);
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
     }
     for (size_t len = 0; len < sealed.len; len++) {
-        assert_int_equal(
-            tv_grant_open((struct tv_str){bytes, len}, key, NOW_US, SKEW_US, a, &g, &e),
-            TV_ERR_FORBIDDEN);
-        assert_int_equal(tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, key, NOW_US,
-                                       SKEW_US, a, &g, &e),
+        assert_int_equal(tv_grant_open((struct tv_str){bytes, len}, key, NOW_US, a, &g, &e),
                          TV_ERR_FORBIDDEN);
+        assert_int_equal(
+            tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, key, NOW_US, a, &g, &e),
+            TV_ERR_FORBIDDEN);
     }
     static const unsigned char other[TV_SEAL_KEY_BYTES] = "fedcba9876543210fedcba9876543210";
-    assert_int_equal(tv_grant_open(sealed, other, NOW_US, SKEW_US, a, &g, &e), TV_ERR_FORBIDDEN);
-    assert_int_equal(tv_grant_open(sealed, key, NOW_US, SKEW_US, a, &g, &e), TV_OK);
+    assert_int_equal(tv_grant_open(sealed, other, NOW_US, a, &g, &e), TV_ERR_FORBIDDEN);
+    assert_int_equal(tv_grant_open(sealed, key, NOW_US, a, &g, &e), TV_OK);
     tv_arena_free(a);
 }
 
@@ -140,6 +137,7 @@ enum lack {
     NO_TYPE,
     ODD_TYPE,
     NO_ISSUED,
+    NO_SEALED,
     NO_VALID,
     NO_CLOSES,
     NO_MAX,
@@ -177,6 +175,9 @@ static void test_not_whole(void **state) {
         case NO_ISSUED:
             g->issued_at = NULL;
             break;
+        case NO_SEALED:
+            g->sealed_at = NULL;
+            break;
         case NO_VALID:
             g->valid_until = NULL;
             break;
@@ -201,11 +202,10 @@ static void test_not_whole(void **state) {
     struct tv_arena *a = tv_arena_new();
     struct tv_grant ret;
     struct tv_error e;
-    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), key, NOW_US, SKEW_US, a, &ret, &e),
+    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), key, NOW_US, a, &ret, &e),
                      TV_ERR_INTERNAL);
-    assert_int_equal(
-        tv_grant_open(seal((struct tv_str){"", 0}, a), key, NOW_US, SKEW_US, a, &ret, &e),
-        TV_ERR_INTERNAL);
+    assert_int_equal(tv_grant_open(seal((struct tv_str){"", 0}, a), key, NOW_US, a, &ret, &e),
+                     TV_ERR_INTERNAL);
     tv_arena_free(a);
 }
 

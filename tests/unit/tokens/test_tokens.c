@@ -84,6 +84,7 @@ static struct tv_str sealed(const char *room, const char *identity, int type,
     g.identity = tv_arena_strdup(t.arena, identity);
     g.participant_type = (Televisit__V1__ParticipantType__Value)type;
     g.issued_at = tv_pb_time(now_us, t.arena);
+    g.sealed_at = g.issued_at;
     g.valid_until = tv_pb_time(now_us + 10 * TV_US_PER_S, t.arena);
     g.closes_at = tv_pb_time(now_us + 3600 * TV_US_PER_S, t.arena);
     g.participants_max = 4;
@@ -147,8 +148,7 @@ static int set_up(void **state) {
     t.conf = (struct tokens_conf){.livekit_url = t.livekit.url,
                                   .api_key = t.livekit.key,
                                   .api_secret = t.livekit.secret,
-                                  .grant_key = GRANT_KEY_TEXT,
-                                  .grant_skew_us = 60 * TV_US_PER_S};
+                                  .grant_key = GRANT_KEY_TEXT};
     t.loop = tv_loop_new();
     t.arena = tv_arena_new();
     assert_int_equal(tv_bus_new(t.loop, &service, &t.bus, &e), TV_OK);
