@@ -17,7 +17,7 @@
  *   400  a request line or a field that cannot be parsed; a Content-Length that is no number, a
  *        broken chunk; since 1.0: no Host, a second Content-Length, a chunk with an extension
  *   413  a Content-Length or a chunk size above 2^64
- *   414, 431  a head larger than the memory of a connection (twice header_bytes_max and 8 KiB)
+ *   414, 431  a head larger than the memory of a connection (header_bytes_max and POOL_BYTES)
  *   505  not HTTP/1.x
  * A client sees them only when it does not speak HTTP; behind a reverse proxy nobody does.
  */
@@ -35,6 +35,8 @@
 /* A body that is refused is read to its end and forgotten up to this size, so that the client
  * reads our answer instead of a reset, and may go on with the connection. */
 #define DISCARD_MAX_BYTES (256 * 1024)
+/* Memory of a connection besides its head. All of it is cleared after each request: more costs. */
+#define POOL_BYTES 8192
 #define RUNS_A_TURN_MAX 16 /* of MHD_run, while it says that it has more to do */
 #define STOP_ROUNDS_MAX 100
 
@@ -333,7 +335,6 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
 
     if (x == NULL)
         return;
-    *con_cls = NULL;
     x->cut = true; /* writes from within on_end go nowhere */
     if (x->told && d->config.on_end != NULL)
         d->config.on_end(d->config.ctx, x);
@@ -345,6 +346,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
         shutdown(x->conn->fd, SHUT_RDWR); /* a stream began without Connection: close */
     tv_buf_done(&x->body);
     tv_buf_done(&x->out);
+    *con_cls = NULL;
     tv_arena_free(x->arena); /* and x with it */
 }
 
@@ -394,7 +396,7 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, d,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_address_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        2 * c->header_bytes_max + 8192, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+        c->header_bytes_max + POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
         MHD_OPTION_STRICT_FOR_CLIENT, strictness(), MHD_OPTION_URI_LOG_CALLBACK, on_uri, d,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         d, MHD_OPTION_END);
