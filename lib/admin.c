@@ -82,6 +82,10 @@ static void on_request(void *ctx, struct tv_http *x) {
     answer_text(x, 404, TV_S("/livez, /readyz and /metrics are here\n"));
 }
 
+static void on_refused(void *ctx, struct tv_http *x, const struct tv_error *e) {
+    answer_text(x, tv_err_info(e->code)->http, tv_str(tv_err_info(e->code)->title));
+}
+
 enum tv_err tv_admin_new(struct tv_loop *l, const char *address, const struct tv_need *needs,
                          size_t need_count, struct tv_admin **ret, struct tv_error *e) {
     struct tv_admin *a = tv_calloc(1, sizeof(*a));
@@ -92,6 +96,7 @@ enum tv_err tv_admin_new(struct tv_loop *l, const char *address, const struct tv
         .target_bytes_max = 256,
         .body_bytes_max = 0,
         .idle_timeout_us = 60 * TV_US_PER_S,
+        .on_refused = on_refused,
         .on_request = on_request,
         .ctx = a,
     };

@@ -19,7 +19,6 @@
  *   413  a Content-Length or a chunk size above 2^64
  *   414, 431  a head larger than the memory of a connection (header_bytes_max and POOL_BYTES)
  *   505  not HTTP/1.x
- * A client sees them only when it does not speak HTTP; behind a reverse proxy nobody does.
  */
 #include "lib/httpd.h"
 
@@ -39,6 +38,7 @@
 #define POOL_BYTES 8192
 #define RUNS_A_TURN_MAX 16 /* of MHD_run, while it says that it has more to do */
 #define STOP_ROUNDS_MAX 100
+#define SLOWEST_US_PER_BYTE 1000 /* 1 kB/s: who takes an answer slower than that is cut */
 
 /* One TCP connection. */
 struct conn {
@@ -46,6 +46,8 @@ struct conn {
     struct tv_httpd *d;
     int fd; /* libmicrohttpd's */
     bool listed;
+    bool sending;         /* it is an answer that is waited for */
+    uint64_t acked_bytes; /* at the last look */
     int64_t deadline_us;
 };
 
@@ -108,17 +110,27 @@ static void conn_unlist(struct conn *c) {
 }
 
 /* From now on the client has idle_timeout_us to act. */
-static void conn_list(struct conn *c) {
+static void conn_list(struct conn *c, bool sending) {
     struct tv_httpd *d = c->d;
 
     conn_unlist(c);
     c->listed = true;
+    c->sending = sending;
     c->deadline_us = tv_loop_now_us(d->loop) + d->config.idle_timeout_us;
     TAILQ_INSERT_TAIL(&d->slow, c, link);
     if (!d->slow_timer_armed) {
         d->slow_timer_armed = true;
         tv_timer_set(d->slow_timer, d->config.idle_timeout_us);
     }
+}
+
+/* A long answer may take its time, as long as it moves. */
+static bool moves(struct conn *c) {
+    uint64_t before = c->acked_bytes;
+
+    c->acked_bytes = tv_httpd_acked_bytes(c->fd);
+    return c->sending &&
+           (int64_t)(c->acked_bytes - before) >= c->d->config.idle_timeout_us / SLOWEST_US_PER_BYTE;
 }
 
 static void on_slow_timer(void *ctx) {
@@ -129,7 +141,10 @@ static void on_slow_timer(void *ctx) {
     d->slow_timer_armed = false;
     while ((c = TAILQ_FIRST(&d->slow)) != NULL && c->deadline_us <= now_us) {
         conn_unlist(c);
-        shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end of it and closes */
+        if (moves(c))
+            conn_list(c, true);
+        else
+            shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end of it and closes */
     }
     if (c != NULL) {
         d->slow_timer_armed = true;
@@ -183,25 +198,11 @@ static void cut(struct tv_http *x) {
 /* -- refusals -----------------------------------------------------------------------------------*/
 
 static void refuse(struct tv_http *x, enum tv_err err, const char *detail) {
-    const struct tv_err_info *info = tv_err_info(err);
-    const struct tv_http_field fields[] = {
-        {"Content-Type", "application/problem+json"},
-        {"Cache-Control", "no-store"},
-    };
-    struct tv_buf body = TV_BUF_INIT(1024);
     struct tv_error e;
 
-    if (x->d->config.on_refused != NULL) {
-        tv_fail(&e, err, "%s", detail);
-        x->told = true;
-        x->d->config.on_refused(x->d->config.ctx, x, &e);
-        return;
-    }
-    tv_buf_printf(&body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%u", info->slug,
-                  info->title, info->http);
-    tv_buf_printf(&body, ",\"detail\":\"%s\"}", detail);
-    tv_httpd_respond(x, info->http, fields, TV_ARRAY_LEN(fields), tv_buf_view(&body));
-    tv_buf_done(&body);
+    tv_fail(&e, err, "%s", detail);
+    x->told = true;
+    x->d->config.on_refused(x->d->config.ctx, x, &e);
 }
 
 static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name,
@@ -225,7 +226,7 @@ static enum MHD_Result queue(struct tv_http *x) {
     if (x->stream)
         conn_unlist(x->conn);
     else
-        conn_list(x->conn);
+        conn_list(x->conn, true);
     done = MHD_queue_response(x->mhd, x->status, x->response);
     MHD_destroy_response(TV_TAKE_PTR(x->response));
     x->queued = true;
@@ -243,7 +244,7 @@ static enum MHD_Result begin(struct tv_http *x, const char *method, const char *
     x->begun = true;
     x->method = method;
     x->body.max = c->body_bytes_max;
-    conn_list(x->conn);
+    conn_list(x->conn, false);
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, &h);
     x->has_body = h.chunked || (h.lengths == 1 && !tv_str_eqz(h.length, "0"));
     fault = tv_httpd_head_fault(&h, version);
@@ -341,7 +342,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
     if (x->response != NULL)
         MHD_destroy_response(x->response);
     LIST_REMOVE(x, link);
-    conn_list(x->conn); /* the next request, or the end of the connection */
+    conn_list(x->conn, false); /* the next request, or the end of the connection */
     if (d->quiesced)
         shutdown(x->conn->fd, SHUT_RDWR); /* a stream began without Connection: close */
     tv_buf_done(&x->body);
@@ -361,7 +362,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         *socket_context = c;
         d->connections++;
-        conn_list(c);
+        conn_list(c, false);
     } else if (c != NULL) {
         conn_unlist(c);
         if (d->connections-- == d->config.connections_max)
@@ -486,7 +487,6 @@ struct count {
 static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind, const char *name,
                                    size_t name_len, const char *value, size_t value_len) {
     struct count *c = ctx;
-
     c->n += tv_str_eq_nocase(c->name, (struct tv_str){name, name_len});
     return MHD_YES;
 }

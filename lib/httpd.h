@@ -34,9 +34,9 @@ struct tv_httpd_config {
     size_t header_bytes_max;  /* request line and fields: 431 beyond */
     size_t target_bytes_max;  /* of the request target: 414 beyond */
     size_t body_bytes_max;    /* unless on_head says less or more: 413 beyond */
-    int64_t idle_timeout_us;  /* for each: a head to come whole, a body, an answer to be taken */
+    int64_t idle_timeout_us;  /* for a head to come whole, for a body, for an answer to move on */
     void (*on_head)(void *ctx, struct tv_http *x); /* may be NULL */
-    /* Answers a refusal of the limits, with tv_httpd_respond(), at once. NULL: a plain problem. */
+    /* Answers what the limits refuse, with tv_httpd_respond(), at once. */
     void (*on_refused)(void *ctx, struct tv_http *x, const struct tv_error *e);
     void (*on_request)(void *ctx, struct tv_http *x);
     void (*on_end)(void *ctx, struct tv_http *x); /* may be NULL */

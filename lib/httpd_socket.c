@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,13 @@ void tv_httpd_address_text(const struct sockaddr *a, char out[static INET6_ADDRS
         else
             inet_ntop(AF_INET6, in6, out, INET6_ADDRSTRLEN);
     }
+}
+
+uint64_t tv_httpd_acked_bytes(int fd) {
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_acked : 0;
 }
 
 bool tv_httpd_hung_up(int fd) {

@@ -16,6 +16,8 @@ TV_MUST_CHECK enum tv_err tv_httpd_listen(const char *address, int *ret_fd, unsi
  * see two clients. Empty for other families and NULL. */
 void tv_httpd_address_text(const struct sockaddr *a, char out[static INET6_ADDRSTRLEN]);
 
+/* Bytes that the peer has acknowledged since the connection began. */
+uint64_t tv_httpd_acked_bytes(int fd);
 /* Whether the peer closed its side, or the connection broke. */
 bool tv_httpd_hung_up(int fd);
 

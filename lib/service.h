@@ -2,11 +2,14 @@
  *
  * tv_service_run() does, in this order: options (--help, --version, --help-config, --check-config),
  * configuration, log, loop, bus, `start`, admin port, then the loop. SIGTERM or SIGINT stops it:
- *   unready          /readyz says "draining" for TELEVISIT_DRAIN_DELAY, work still comes and is
- * done drain            no new work: the bus stops taking calls, `drain` the rest wait until `busy`
- * and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT close the bus    what is still pending
- * ends with an error, so the state must live `stop`           frees the state; exit 0 A second
- * signal ends the process at once.
+ *
+ * 1. Unready: /readyz says "draining" for TELEVISIT_DRAIN_DELAY; work still comes and is done.
+ * 2. Drain: no new work. The bus takes no more calls, `drain` ends the rest.
+ * 3. Wait until `busy` and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT.
+ * 4. The bus closes: what is still pending ends with an error, so the state must live.
+ * 5. `stop` frees the state; exit 0.
+ *
+ * A second signal ends the process at once.
  */
 #ifndef TV_SERVICE_H
 #define TV_SERVICE_H

@@ -39,7 +39,7 @@ static struct {
     struct tv_http *held[HELD_MAX]; /* waiting for the test to answer */
     unsigned held_count;
     struct tv_http *stream;
-    unsigned heads, requests, ends, refused;
+    unsigned heads, requests, ends;
     char peer[64];
 } t;
 
@@ -105,12 +105,15 @@ static void on_end(void *ctx, struct tv_http *x) {
     }
 }
 
-static inline void on_refused(void *ctx, struct tv_http *x, const struct tv_error *e) {
-    char text[64];
+static void on_refused(void *ctx, struct tv_http *x, const struct tv_error *e) {
+    const struct tv_http_field fields[] = {{"Content-Type", "application/problem+json"}};
+    const struct tv_err_info *info = tv_err_info(e->code);
+    char text[400];
 
-    t.refused++;
-    snprintf(text, sizeof(text), "refused %s", tv_err_info(e->code)->slug);
-    respond_text(x, tv_err_info(e->code)->http, tv_str(text));
+    t.heads += tv_http_user(x) == NULL; /* refused before on_head */
+    snprintf(text, sizeof(text), "{\"type\":\"/problems/%s\",\"detail\":\"%s\"}", info->slug,
+             e->detail);
+    tv_httpd_respond(x, info->http, fields, 1, tv_str(text));
 }
 
 static struct tv_httpd_config usual(void) {
@@ -122,6 +125,7 @@ static struct tv_httpd_config usual(void) {
         .body_bytes_max = BODY_MAX,
         .idle_timeout_us = 20 * TV_US_PER_S,
         .on_head = on_head,
+        .on_refused = on_refused,
         .on_request = on_request,
         .on_end = on_end,
     };
@@ -146,8 +150,8 @@ static int tear_down(void **state) {
     tv_httpd_free(t.httpd);
     tv_timer_free(t.tick);
     tv_loop_free(t.loop);
-    /* Each exchange that a handler heard of ended once; refusals were heard of by on_refused. */
-    return t.ends == t.heads + t.refused ? 0 : -1;
+    /* Each exchange that a handler heard of ended once. */
+    return t.ends == t.heads ? 0 : -1;
 }
 
 static bool wait_for(bool (*done)(void *ctx), void *ctx) {

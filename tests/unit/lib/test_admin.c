@@ -142,10 +142,14 @@ static void test_metrics(void **state) {
 }
 
 static void test_nothing_else(void **state) {
+    char path[400] = "/";
+
     assert_int_equal(status_of(ask("GET", "/")), 404);
     assert_int_equal(status_of(ask("GET", "/livez/")), 404);
     assert_int_equal(status_of(ask("POST", "/livez")), 405);
     assert_non_null(strstr(ask("DELETE", "/metrics"), "Allow: GET, HEAD\r\n"));
+    memset(path + 1, 'x', sizeof(path) - 2);
+    assert_int_equal(status_of(ask("GET", path)), 414);
 }
 
 static void test_an_address_that_cannot_be_had(void **state) {
