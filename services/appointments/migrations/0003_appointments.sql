@@ -73,7 +73,9 @@ CREATE TABLE tv.participant (
     FOREIGN KEY (clinic_id, appointment_id) REFERENCES tv.appointment (clinic_id, id),
     FOREIGN KEY (clinic_id, person_id) REFERENCES tv.person (clinic_id, id)
 );
-CREATE INDEX participant_person ON tv.participant (clinic_id, person_id);
+-- Doctors and patients are found by the columns of the appointment.
+CREATE INDEX participant_other ON tv.participant (clinic_id, person_id)
+    WHERE type NOT IN ('DOCTOR', 'PATIENT');
 
 -- The slots that a doctor's hours give on `days` local days from `first_day`, taken or not.
 CREATE FUNCTION tv.slots(clinic uuid, doctor uuid, first_day date, days integer)

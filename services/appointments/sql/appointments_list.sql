@@ -7,7 +7,7 @@ WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 span AS MATERIALIZED (
     SELECT coalesce(:from::timestamptz, date_trunc('day', clock.now AT TIME ZONE c.time_zone)
                         AT TIME ZONE c.time_zone) AS starts,
-           :to::timestamptz AS ends,
+           coalesce(:to::timestamptz, 'infinity') AS ends,
            coalesce(:after_starts_at::timestamptz, '-infinity') AS after_starts_at,
            coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000') AS after_id
     FROM tv.clinic c CROSS JOIN clock
@@ -15,22 +15,22 @@ span AS MATERIALIZED (
 ),
 picked AS (
     SELECT id, starts_at FROM (
-        (SELECT a.id, a.starts_at FROM span, tv.appointment a
+        (SELECT a.id, a.starts_at FROM tv.appointment a
          WHERE upper(:actor.role) = 'STAFF' AND a.clinic_id = :actor.clinic_id::uuid
          -- include: page.sql
         )
         UNION
-        (SELECT a.id, a.starts_at FROM span, tv.appointment a
+        (SELECT a.id, a.starts_at FROM tv.appointment a
          WHERE a.doctor_id = :actor.person_id::uuid AND a.clinic_id = :actor.clinic_id::uuid
          -- include: page.sql
         )
         UNION
-        (SELECT a.id, a.starts_at FROM span, tv.appointment a
+        (SELECT a.id, a.starts_at FROM tv.appointment a
          WHERE a.patient_id = :actor.person_id::uuid AND a.clinic_id = :actor.clinic_id::uuid
          -- include: page.sql
         )
         UNION
-        (SELECT a.id, a.starts_at FROM span, tv.participant p
+        (SELECT a.id, a.starts_at FROM tv.participant p
          JOIN tv.appointment a ON (a.clinic_id, a.id) = (p.clinic_id, p.appointment_id)
          WHERE (p.clinic_id, p.person_id) = (:actor.clinic_id::uuid, :actor.person_id::uuid)
              AND p.type NOT IN ('DOCTOR', 'PATIENT')
