@@ -26,6 +26,7 @@ BIN = ROOT / "build" / "bench" / "bin"
 STACK_DIR = ROOT / "build" / "bench" / "stack"
 SERVICES = ("gateway", "appointments", "tokens", "notifier")
 PAIRS = 64  # appointments; both sides of each join
+PAST = 20000  # further appointments, over long ago: a clinic has some, and plans depend on it
 
 SEED = """
 WITH clinic AS (
@@ -51,6 +52,24 @@ SELECT clinic_id, id, doctor_id, 'DOCTOR', tv.tv_now() FROM pairs
 UNION ALL
 SELECT clinic_id, id, patient_id, 'PATIENT', tv.tv_now() FROM pairs
 RETURNING clinic_id, appointment_id, person_id, type
+"""
+
+SEED_PAST = """
+WITH pair AS (
+    SELECT a.clinic_id, a.doctor_id, a.patient_id FROM tv.appointment a
+    JOIN tv.clinic c ON c.id = a.clinic_id WHERE c.slug = :'slug' LIMIT 1),
+past AS (
+    INSERT INTO tv.appointment (clinic_id, status, doctor_id, patient_id, starts_at, ends_at,
+        opens_at, closes_at, time_zone, created_at, created_by, updated_at, updated_by)
+    SELECT clinic_id, 'COMPLETED', doctor_id, patient_id, at, at + interval '30 minutes',
+        at - interval '30 minutes', at + interval '2 hours', 'UTC', at, doctor_id, at, doctor_id
+    FROM pair, generate_series(1, :past) n,
+        LATERAL (SELECT tv.tv_now() - n * interval '1 hour' - interval '1 day' AS at) t
+    RETURNING clinic_id, id, doctor_id, patient_id, created_at)
+INSERT INTO tv.participant (clinic_id, appointment_id, person_id, type, added_at)
+SELECT clinic_id, id, doctor_id, 'DOCTOR', created_at FROM past
+UNION ALL SELECT clinic_id, id, patient_id, 'PATIENT', created_at FROM past;
+ANALYZE tv.appointment, tv.participant, tv.clinic, tv.person;
 """
 
 
@@ -127,6 +146,8 @@ def write_requests(path, info):
         ["psql", url, "-v", "ON_ERROR_STOP=1", "-qAtF", "\t", "-v", f"slug={slug}",
          "-v", f"pairs={PAIRS}"], input=SEED, text=True, check=True,
         stdout=subprocess.PIPE).stdout.splitlines()
+    subprocess.run(["psql", url, "-v", "ON_ERROR_STOP=1", "-q", "-v", f"slug={slug}",
+                    "-v", f"past={PAST}"], input=SEED_PAST, text=True, check=True)
     key = (Path(info["dir"]) / "secrets" / "session-key").read_text().splitlines()[0].strip()
     with open(path, "w", encoding="utf-8") as out:
         for row in rows:
