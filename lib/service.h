@@ -66,8 +66,8 @@ struct tv_service {
                          struct tv_error *e);
     void (*drain)(void *state); /* may be NULL */
     bool (*busy)(void *state);  /* may be NULL */
-    /* Frees the state. The loop still exists; the bus does not, and took its subscriptions along.
-     */
+    /* Frees the state. The loop still exists; the bus does not, but subscriptions not given back
+     * yet may still be. */
     void (*stop)(void *state);
 };
 

@@ -257,6 +257,7 @@ bool tv_due_busy(const struct tv_due *d) { return d->arena != NULL; }
 void tv_due_free(struct tv_due *d) {
     if (d == NULL)
         return;
+    tv_bus_unsubscribe(d->hints); /* of a start that failed later on: nobody drained */
     tv_timer_free(d->timer);
     tv_arena_free(d->arena);
     free(d);

@@ -16,6 +16,6 @@ struct tv_due *tv_due_new(struct tv_loop *l, struct tv_bus *b);
 /* Fires no more; the Fire in flight is waited for, its notices are still published. */
 void tv_due_drain(struct tv_due *d);
 bool tv_due_busy(const struct tv_due *d);
-void tv_due_free(struct tv_due *d); /* after a drain; accepts NULL */
+void tv_due_free(struct tv_due *d); /* after the bus; accepts NULL */
 
 #endif
