@@ -37,7 +37,6 @@ struct app {
     struct admit *admit;
     struct sessions *sessions;
     struct dispatch *dispatch;
-    bool usable;     /* the database is */
     char fault[256]; /* a statement does not fit its messages: a broken build; empty: none */
 };
 

@@ -80,7 +80,6 @@ static bool database_met(void *ctx, char why[static 128]) {
 
 static void on_database(void *ctx, bool usable) {
     struct app *app = ctx;
-    app->usable = usable;
     if (!usable) {
         tv_log_warn("the database is away", F_STR(REASON, tv_pg_last_error(app->pg)));
         return;

@@ -91,8 +91,9 @@ static const Google__Protobuf__Empty nothing = GOOGLE__PROTOBUF__EMPTY__INIT;
 
 static struct test_proc *run_program(const char *name, const char *command) {
     char serve[] = "TEST_SERVE=1", key[] = "TELEVISIT_GRANT_KEY=" GRANT_KEY,
-         level[] = "TELEVISIT_LOG_LEVEL=debug", memory[] = "TELEVISIT_PASSWORD_MEMORY=8";
-    char *env[] = {serve, database_env, nats_env, key, level, memory, NULL};
+         level[] = "TELEVISIT_LOG_LEVEL=debug", memory[] = "TELEVISIT_PASSWORD_MEMORY=8",
+         drain[] = "TELEVISIT_DRAIN_TIMEOUT=1s";
+    char *env[] = {serve, database_env, nats_env, key, level, memory, drain, NULL};
     char program[] = "/proc/self/exe";
     char *argv[] = {program, TEXT(command), NULL};
     return test_spawn(name, argv, env, NULL);
@@ -374,6 +375,41 @@ static void test_the_stop(void **state) {
         assert_true(tv_loop_run_until(f.loop, is_done, replies[i], 30 * TV_US_PER_S));
 }
 
+static bool audit_waits(void *ctx) {
+    return fixture_count(&f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                             " AND query LIKE '%INTO tv.audit%'") == 1;
+}
+
+/* What cannot be finished in time does not hold up the end, and nothing is left behind. */
+static void test_the_stop_does_not_wait_for_ever(void **state) {
+    test_stop(service);
+    service = run_program("appointments-2", NULL);
+    assert_true(test_until(answers, NULL, 30000));
+    struct tv_pg_script *other = NULL;
+    struct tv_error e = TV_ERROR_INIT;
+    assert_int_equal(tv_pg_script_open(f.db.url, "other", &other, &e), TV_OK);
+    assert_int_equal(
+        tv_pg_script_run(other, "BEGIN; LOCK TABLE tv.audit IN EXCLUSIVE MODE", NULL, &e), TV_OK);
+    Televisit__V1__AdmitRequest admit = TELEVISIT__V1__ADMIT_REQUEST__INIT;
+    admit.appointment_id = TEXT(UNKNOWN);
+    admit.participant_type = TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__PATIENT;
+    struct reply *reply =
+        submit(&televisit__v1__appointments__descriptor, "Admit", AS_PATIENT, &admit);
+    assert_true(tv_loop_run_until(f.loop, audit_waits, NULL, 20 * TV_US_PER_S));
+    struct reply *second =
+        submit(&televisit__v1__appointments__descriptor, "Admit", AS_PATIENT, &admit);
+    (void)ask(&televisit__v1__sessions__descriptor, "Me", AS_PATIENT, &nothing);
+    test_signal(service, SIGTERM);
+    int status = test_wait(service, 30000);
+    if (status != 0)
+        fail_msg("status %d: %s", status, test_proc_log(service));
+    tv_pg_script_close(other);
+    assert_true(tv_loop_run_until(f.loop, is_done, reply, 30 * TV_US_PER_S));
+    assert_true(tv_loop_run_until(f.loop, is_done, second, 30 * TV_US_PER_S));
+    assert_int_not_equal(reply->err, TV_OK);
+    assert_int_not_equal(second->err, TV_OK);
+}
+
 int main(int argc, char **argv) {
     if (getenv("TEST_SERVE") != NULL)
         return appointments_main(argc, argv);
@@ -384,6 +420,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_one_of_many_wins, each, each_end),
         cmocka_unit_test_setup_teardown(test_the_database_goes_and_comes, each, each_end),
         cmocka_unit_test_setup_teardown(test_the_stop, each, each_end),
+        cmocka_unit_test_setup_teardown(test_the_stop_does_not_wait_for_ever, each, each_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
