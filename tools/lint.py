@@ -22,7 +22,8 @@ LAYERS = [
     "log metrics",
     "loop",
     "bus httpc httpd pb pg",
-    "admin jwt pbrow rpc",
+    "admin jwt rpc",
+    "pbrow",
     "service",
 ]
 LEVEL = {module: i for i, line in enumerate(LAYERS) for module in line.split()}

@@ -108,7 +108,8 @@ class Booking(unittest.TestCase):
 
     def test_pages_give_each_row_once(self):
         for nth in (20, 20, 20):
-            self.assertEqual(201, self.patient.book(self.doctor, free_slot(self.doctor, nth)).status)
+            booked = self.patient.book(self.doctor, free_slot(self.doctor, nth))
+            self.assertEqual(201, booked.status, booked)
         whole = self.patient.ask("GET", "/v1/appointments?limit=100").json["appointments"]
         seen, path = [], "/v1/appointments?limit=1"
         while path:

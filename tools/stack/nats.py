@@ -44,8 +44,8 @@ def command(stack: Stack) -> list[str]:
 
 
 def environment(_stack: Stack) -> dict[str, str]:
-    # A handful of clients on one machine: one processor is plenty, and a server that does not spread
-    # itself over all of them answers sooner and costs a quarter less.
+    # A handful of clients on one machine: one processor is plenty, and a server that does not
+    # spread itself over all of them answers sooner and costs a quarter less.
     return {"GOMAXPROCS": "1"}
 
 

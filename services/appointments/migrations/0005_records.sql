@@ -13,9 +13,9 @@ CREATE TABLE tv.audit (
     decision text NOT NULL, -- ALLOWED, TOO_EARLY, DONE, …
     request_id text NOT NULL DEFAULT ''
 );
--- Rows come in the order of their time, so ranges of pages know their span of times: a question about
--- an appointment or a person is asked for a time. Every join writes a row; an index by subject or
--- person would cost each of them a random page.
+-- Rows come in the order of their time, so ranges of pages know their span of times: a question
+-- about an appointment or a person is asked for a time. Every join writes a row; an index by
+-- subject or person would cost each of them a random page.
 CREATE INDEX audit_at ON tv.audit USING brin (at) WITH (pages_per_range = 32);
 
 CREATE FUNCTION tv.audit_is_append_only() RETURNS trigger

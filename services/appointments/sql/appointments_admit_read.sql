@@ -1,7 +1,8 @@
 -- What the gate needs to decide on many joins at once. The n-th of :clinic_ids, :person_ids and
 -- :appointment_ids (NULL: no id) is one question; the rows come in that order. Where the person
 -- does not take part, or there is no such appointment in that clinic, all but nth and now is NULL.
--- LATERAL with LIMIT: each question is three look-ups by key, whatever the planner thinks of arrays.
+-- LATERAL with LIMIT: each question is three look-ups by key, whatever the planner thinks of
+-- arrays.
 -- read only
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now)
 SELECT q.nth, clock.now, found.*
