@@ -419,11 +419,14 @@ static bool refuse_stream(struct flight *f, struct person *p) {
     return true;
 }
 
+#define CONTENT_TYPE "text/event-stream; charset=utf-8"
+static const struct tv_http_field unbuffered = {"X-Accel-Buffering", "no"};
+
 static void begin_answer(struct flight *f) {
     struct tv_http_field fields[ANSWER_FIELDS_MAX];
     size_t n = answer_common_fields(f, fields);
-    fields[n++] = (struct tv_http_field){"Content-Type", "text/event-stream; charset=utf-8"};
-    fields[n++] = (struct tv_http_field){"X-Accel-Buffering", "no"};
+    fields[n++] = (struct tv_http_field){"Content-Type", CONTENT_TYPE};
+    fields[n++] = unbuffered;
     f->status = 200;
     flight_move(f, FLIGHT_STREAMING);
     tv_httpd_stream(f->http, 200, fields, n, QUEUE_BYTES_MAX);
@@ -431,6 +434,10 @@ static void begin_answer(struct flight *f) {
 
 void flow_events(struct flight *f, const ProtobufCMessage *request) {
     struct tv_streams *all = f->gateway->streams;
+    if (tv_str_eqz(tv_http_method(f->http), "HEAD")) {
+        answer_send(f, 200, CONTENT_TYPE, &unbuffered, 1, (struct tv_str){NULL, 0});
+        return;
+    }
     struct person *p = person_get(all, &f->context.actor);
     if (refuse_stream(f, p)) {
         person_put(all, p);

@@ -357,3 +357,10 @@ double test_gateway_metric(struct test_gateway *g, const char *name) {
     const char *found = strstr(answer.body, line);
     return found == NULL ? -1 : strtod(found + strlen(line), NULL);
 }
+
+void test_gateway_until_metric(struct test_gateway *g, const char *name, double value) {
+    int64_t end_us = tv_clock_mono_us() + TEST_WAIT_MS * TV_US_PER_MS;
+    while (test_gateway_metric(g, name) != value) /* asking turns the loop */
+        if (tv_clock_mono_us() > end_us)
+            fail_msg("%s is %g, not %g", name, test_gateway_metric(g, name), value);
+}

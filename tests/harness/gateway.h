@@ -76,5 +76,7 @@ const char *test_bearer(struct test_gateway *g, enum tv_role role, const char *p
 /* The value of a metric of the gateway, e.g. "tv_streams" or "tv_x{a=\"b\"}"; -1 when it is not
  * there. */
 double test_gateway_metric(struct test_gateway *g, const char *name);
+/* Waits until the metric is `value`. */
+void test_gateway_until_metric(struct test_gateway *g, const char *name, double value);
 
 #endif

@@ -20,6 +20,8 @@ void test_http_pause(struct test_http *c);
 void test_http_go_on(struct test_http *c);
 /* Whether the other side has closed. */
 bool test_http_closed(const struct test_http *c);
+/* Bytes that came so far. */
+size_t test_http_received(const struct test_http *c);
 
 struct test_answer {
     unsigned status; /* 0: the head is not there yet */
