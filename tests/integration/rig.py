@@ -4,6 +4,7 @@ The stack runs our programs as they were built with the sanitizers (VARIANT=asan
 real PostgreSQL, nats-server and LiveKit, on free ports, with the demo clinic's people.
 """
 
+import contextlib
 import datetime
 import http.client
 import json
@@ -42,17 +43,35 @@ class Answer:
 
 
 class Person:
-    """One member of the demo clinic, logged in."""
+    """One member of the demo clinic. Logs in when it is first of use."""
 
-    def __init__(self, rig, email):
-        self.rig, self.email = rig, email
-        session = rig.ask("POST", "/v1/session", {
-            "clinic": rig.clinic, "email": email, "password": rig.password})
-        assert session.status == 201, session
-        self.token = session.json["accessToken"]
-        self.refresh_token = session.json["refreshToken"]
-        self.id = session.json["person"]["id"]
-        self.clinic_id = session.json["person"]["clinicId"]
+    def __init__(self, rig, email, person_id=None):
+        self.rig, self.email, self._id, self._session = rig, email, person_id, None
+
+    @property
+    def session(self):
+        if self._session is None:
+            answer = self.rig.ask("POST", "/v1/session", {
+                "clinic": self.rig.clinic, "email": self.email, "password": self.rig.password})
+            assert answer.status == 201, answer
+            self._session = answer.json
+        return self._session
+
+    @property
+    def token(self):
+        return self.session["accessToken"]
+
+    @property
+    def refresh_token(self):
+        return self.session["refreshToken"]
+
+    @property
+    def id(self):
+        return self._id or self.session["person"]["id"]
+
+    @property
+    def clinic_id(self):
+        return self.session["person"]["clinicId"]
 
     def ask(self, method, path, body=None, **headers):
         return self.rig.ask(method, path, body, Authorization=f"Bearer {self.token}", **headers)
@@ -126,17 +145,63 @@ class Rig:
         return subprocess.run(["psql", url, "-v", "ON_ERROR_STOP=1", "-qAt"], input=text, text=True,
                               check=True, capture_output=True).stdout.strip()
 
-    def metric(self, part, name):
-        """The sum of a metric's series on a part's private port."""
+    @contextlib.contextmanager
+    def sql_held(self, text):
+        """Runs statements in a transaction that stays open, with its locks, inside the block."""
+        url = Path(self.info["databaseUrlFile"]).read_text().strip()
+        with subprocess.Popen(["psql", url, "-v", "ON_ERROR_STOP=1", "-qAt"], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as psql:
+            psql.stdin.write(f"BEGIN;\n{text};\nSELECT 'held';\n")
+            psql.stdin.flush()
+            while (line := psql.stdout.readline().strip()) != "held":
+                assert line or psql.poll() is None, text
+            try:
+                yield
+            finally:
+                psql.stdin.close()  # rolls back
+
+    def add_people(self, role, count):
+        """New people of the demo clinic, who log in with the demo's password."""
+        ids = [str(uuid.uuid4()) for _ in range(count)]
+        self.sql(f"""
+            WITH person AS (
+                INSERT INTO tv.person (clinic_id, id, role, display_name, email, time_zone)
+                SELECT c.id, added, '{role}', added, added || '@added.example', c.time_zone
+                FROM tv.clinic c, unnest('{{{",".join(ids)}}}'::uuid[]) AS added
+                WHERE c.slug = '{self.clinic}'
+                RETURNING clinic_id, id)
+            INSERT INTO tv.credential (clinic_id, person_id, password_hash)
+            SELECT p.clinic_id, p.id, (SELECT password_hash FROM tv.credential LIMIT 1)
+            FROM person p""")
+        return [Person(self, f"{person_id}@added.example", person_id) for person_id in ids]
+
+    def visit(self, path, part, timeout=10):
+        """What a part answers on its private port; None when nobody answers there."""
         url = self.info["parts"][part]["adminUrl"]
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
         try:
-            connection.request("GET", "/metrics")
-            lines = connection.getresponse().read().decode().splitlines()
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        except OSError:
+            return None
         finally:
             connection.close()
+
+    def metric(self, part, name):
+        """The sum of a metric's series on a part's private port."""
+        lines = self.visit("/metrics", part).body.decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines
                    if line.split("{")[0].split(" ")[0] == name)
+
+    def look_again(self):
+        """Reads the addresses and pids anew, after parts were started."""
+        self.info = json.loads(self.ctl("info"))
+        return self.info["parts"]
+
+    def pids(self):
+        """Which process is which part, now."""
+        return {name: part["pid"] for name, part in self.look_again().items()}
 
     def now(self):
         return datetime.datetime.fromisoformat(self.sql("SELECT to_json(tv.tv_now()) #>> '{}'"))
