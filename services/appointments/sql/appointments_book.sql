@@ -13,7 +13,8 @@ claim AS (
     RETURNING clinic_id, person_id, subject_id
 ),
 asked AS MATERIALIZED (
-    SELECT claim.clinic_id, claim.subject_id AS id, claim.person_id AS actor_id, :doctor_id::uuid AS doctor_id,
+    SELECT claim.clinic_id, claim.subject_id AS id, claim.person_id AS actor_id,
+           :doctor_id::uuid AS doctor_id,
            CASE WHEN upper(:actor.role) = 'STAFF' THEN :patient_id::uuid
                 ELSE claim.person_id END AS patient_id,
            :starts_at::timestamptz AS starts_at, upper(:actor.role) = 'STAFF' AS staff

@@ -92,6 +92,9 @@ static void test_allowed(void **state) {
     assert_string_equal(time_of(grant->valid_until), "2026-11-24T10:45:30Z");
     assert_string_equal(time_of(grant->closes_at), "2026-11-24T13:00:00Z");
     assert_true(grant->participants_max >= 2);
+    /* the tokens service tells its age by the clocks of the hosts */
+    assert_in_range(tv_pb_time_us(grant->sealed_at), tv_clock_wall_us() - 60 * TV_US_PER_S,
+                    tv_clock_wall_us());
     outcome_free(o);
 
     /* the doctor has another identity; a grant ends with the window; no key without encryption */

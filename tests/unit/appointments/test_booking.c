@@ -281,18 +281,32 @@ static void test_old_keys_are_forgotten(void **state) {
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.idempotency"), 2);
 }
 
-static void test_change(void **state) {
+/* Moves a confirmed appointment and expects this of it. */
+static void move(struct tv_actor who, const char *id, const char *if_match, const char *starts_at,
+                 enum tv_err expected) {
+    struct answer *a = fixture_change(&f, who,
+                                      (struct changing){.id = id,
+                                                        .if_match = if_match,
+                                                        .from = "CONFIRMED",
+                                                        .to = "CONFIRMED",
+                                                        .event_type = "appointment.moved",
+                                                        .starts_at = starts_at});
+    assert_err(a, expected);
+    answer_free(a);
+}
+
+static void test_confirm(void **state) {
     struct answer *a = fixture_book(&f, AS_PATIENT, (struct booking){.starts_at = NOON});
     assert_err(a, TV_OK);
     char *id = strdup(answer_value(a, 2, 0, "id"));
     answer_free(a);
 
-    a = fixture_change(&f, AS_DOCTOR,
-                       (struct changing){.id = id,
-                                         .if_match = "1",
-                                         .from = "REQUESTED",
-                                         .to = "CONFIRMED",
-                                         .event_type = "appointment.confirmed"});
+    struct changing c = {.id = id,
+                         .if_match = "1",
+                         .from = "REQUESTED",
+                         .to = "CONFIRMED",
+                         .event_type = "appointment.confirmed"};
+    a = fixture_change(&f, AS_DOCTOR, c);
     assert_err(a, TV_OK);
     assert_int_equal(a->rows[0], 1);
     assert_string_equal(answer_value(a, 1, 0, "version"), "2");
@@ -307,80 +321,55 @@ static void test_change(void **state) {
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.event e JOIN tv.inbox i"
                                        " ON e.id = i.event_id WHERE e.version = 2"),
                      1);
-
-    /* an old version changes nothing */
-    a = fixture_change(&f, AS_DOCTOR,
-                       (struct changing){.id = id,
-                                         .if_match = "1",
-                                         .from = "REQUESTED",
-                                         .to = "DECLINED",
-                                         .event_type = "appointment.declined"});
+    /* an old version changes nothing, and neither does a status that is not so any more */
+    a = fixture_change(&f, AS_DOCTOR, c);
     assert_err(a, TV_OK);
     assert_int_equal(a->rows[0], 0);
     answer_free(a);
-
-    /* moved by the patient: the window moves, the due rows of before are superseded */
-    a = fixture_change(&f, AS_PATIENT,
-                       (struct changing){.id = id,
-                                         .if_match = "2",
-                                         .from = "CONFIRMED",
-                                         .to = "CONFIRMED",
-                                         .event_type = "appointment.moved",
-                                         .starts_at = "2026-11-25T15:00:00Z"});
+    c.if_match = "2";
+    a = fixture_change(&f, AS_DOCTOR, c);
     assert_err(a, TV_OK);
-    assert_string_equal(answer_value(a, 1, 0, "opens_at"), "2026-11-25 14:30:00+00");
+    assert_int_equal(a->rows[0], 0);
     answer_free(a);
+    free(id);
+}
+
+static void test_move(void **state) {
+    char *id = fixture_confirmed(&f, PATIENT, NOON);
+    /* the window moves along, the due rows of before are superseded */
+    move(AS_PATIENT, id, "2", "2026-11-25T15:00:00Z", TV_OK);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.appointment"
+                                       " WHERE opens_at = '2026-11-25T14:30:00Z'"
+                                       " AND closes_at = '2026-11-25T17:00:00Z'"),
+                     1);
     char *due = test_sql(&f.db, "SELECT string_agg(version || ' ' || kind || ' ' || state, ', '"
                                 " ORDER BY version, kind) FROM tv.due");
     assert_string_equal(due, "2 call_available superseded, 2 reminder superseded,"
                              " 3 call_available due, 3 reminder due");
     free(due);
-
-    /* patients move into slots only, doctors where they like */
-    a = fixture_change(&f, AS_PATIENT,
-                       (struct changing){.id = id,
-                                         .if_match = "3",
-                                         .from = "CONFIRMED",
-                                         .to = "CONFIRMED",
-                                         .event_type = "appointment.moved",
-                                         .starts_at = "2026-11-25T15:10:00Z"});
-    assert_err(a, TV_ERR_INVALID);
-    answer_free(a);
-    a = fixture_change(&f, AS_DOCTOR,
-                       (struct changing){.id = id,
-                                         .if_match = "3",
-                                         .from = "CONFIRMED",
-                                         .to = "CONFIRMED",
-                                         .event_type = "appointment.moved",
-                                         .starts_at = "2026-11-25T15:10:00Z"});
-    assert_err(a, TV_OK);
-    answer_free(a);
-
+    /* patients move into slots only, doctors where they like, nobody onto another */
+    move(AS_PATIENT, id, "3", "2026-11-25T15:10:00Z", TV_ERR_INVALID);
+    move(AS_DOCTOR, id, "3", "2026-11-25T15:10:00Z", TV_OK);
     free(fixture_confirmed(&f, PATIENT2, "2026-11-25T16:00:00Z"));
-    a = fixture_change(&f, AS_DOCTOR,
-                       (struct changing){.id = id,
-                                         .if_match = "4",
-                                         .from = "CONFIRMED",
-                                         .to = "CONFIRMED",
-                                         .event_type = "appointment.moved",
-                                         .starts_at = "2026-11-25T15:45:00Z"});
-    assert_err(a, TV_ERR_SLOT_TAKEN);
-    answer_free(a);
+    move(AS_DOCTOR, id, "4", "2026-11-25T15:45:00Z", TV_ERR_SLOT_TAKEN);
+    free(id);
+}
 
-    /* cancelled: nothing is due any more, and the time is free again */
-    a = fixture_change(&f, AS_STAFF,
-                       (struct changing){.id = id,
-                                         .if_match = "4",
-                                         .from = "CONFIRMED",
-                                         .to = "CANCELLED",
-                                         .event_type = "appointment.cancelled"});
+/* Nothing is due any more, and the time is free again. */
+static void test_cancel(void **state) {
+    char *id = fixture_confirmed(&f, PATIENT, NOON);
+    struct answer *a = fixture_change(&f, AS_STAFF,
+                                      (struct changing){.id = id,
+                                                        .if_match = "2",
+                                                        .from = "CONFIRMED",
+                                                        .to = "CANCELLED",
+                                                        .event_type = "appointment.cancelled"});
     assert_err(a, TV_OK);
     answer_free(a);
-    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due d JOIN tv.appointment a"
-                                       " ON a.id = d.appointment_id WHERE d.state = 'due'"
-                                       " AND a.status = 'CANCELLED'"),
-                     0);
-    free(fixture_confirmed(&f, PATIENT3, "2026-11-25T15:10:00Z"));
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'superseded'"),
+                     2);
+    free(fixture_confirmed(&f, PATIENT3, NOON));
     free(id);
 }
 
@@ -520,7 +509,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_crossing_bookings, each, each_end),
         cmocka_unit_test_setup_teardown(test_one_key_fifty_times, each, each_end),
         cmocka_unit_test_setup_teardown(test_old_keys_are_forgotten, each, each_end),
-        cmocka_unit_test_setup_teardown(test_change, each, each_end),
+        cmocka_unit_test_setup_teardown(test_confirm, each, each_end),
+        cmocka_unit_test_setup_teardown(test_move, each, each_end),
+        cmocka_unit_test_setup_teardown(test_cancel, each, each_end),
         cmocka_unit_test_setup_teardown(test_two_changes_at_once, each, each_end),
         cmocka_unit_test_setup_teardown(test_who_sees_what, each, each_end),
         cmocka_unit_test_setup_teardown(test_pages, each, NULL),

@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -55,8 +56,7 @@ static void test_bad_input(void **state) {
     for (size_t len = 0; len < strlen(good); len++)
         assert_false(tv_cursor_parse((struct tv_str){good, len}, &out));
     char longer[TV_CURSOR_TEXT + 8];
-    (void)strcpy(longer, good);
-    (void)strcat(longer, "AAAA");
+    (void)snprintf(longer, sizeof(longer), "%sAAAA", good);
     assert_false(tv_cursor_parse(tv_str(longer), &out));
 
     assert_int_equal(out.starts_at_us, 42);

@@ -236,20 +236,20 @@ static void test_availability(void **state) {
     assert_int_equal(now->n_hours, 0);
 }
 
-/* From the log-in to the call and back out. */
-static void test_a_visit(void **state) {
-    const ProtobufCServiceDescriptor *appointments = &televisit__v1__appointments__descriptor;
-    const struct tv_actor nobody = {.role = TV_ROLE_NONE}, timer = {.role = TV_ROLE_SERVICE};
+/* -- a visit, from the log-in to the call and back out ------------------------------------------*/
 
+static const struct tv_actor nobody = {.role = TV_ROLE_NONE}, timer = {.role = TV_ROLE_SERVICE};
+
+static const Televisit__V1__OpenSession *log_in(void) {
     Televisit__V1__OpenSessionRequest open = TELEVISIT__V1__OPEN_SESSION_REQUEST__INIT;
     open.clinic = TEXT("berlin");
     open.email = TEXT("paula@example.org");
     open.password = TEXT("secret");
-    const Televisit__V1__OpenSession *session =
-        ask(&televisit__v1__sessions__descriptor, "Open", nobody, &open);
-    struct tv_actor patient = actor(BERLIN, session->person->id, TV_ROLE_PATIENT);
-    (void)snprintf(patient.session_id, sizeof(patient.session_id), "%s", session->session_id);
+    return ask(&televisit__v1__sessions__descriptor, "Open", nobody, &open);
+}
 
+static const Televisit__V1__Appointment *book_and_confirm(struct tv_actor patient) {
+    const ProtobufCServiceDescriptor *appointments = &televisit__v1__appointments__descriptor;
     Televisit__V1__BookRequest book = TELEVISIT__V1__BOOK_REQUEST__INIT;
     book.doctor_id = TEXT(DOCTOR);
     book.starts_at = at(NOON);
@@ -260,17 +260,11 @@ static void test_a_visit(void **state) {
     Televisit__V1__ConfirmRequest confirm = TELEVISIT__V1__CONFIRM_REQUEST__INIT;
     confirm.appointment_id = booked->appointment->id;
     confirm.if_match = 1;
-    (void)ask(appointments, "Confirm", AS_DOCTOR, &confirm);
+    const Televisit__V1__ChangeReply *confirmed = ask(appointments, "Confirm", AS_DOCTOR, &confirm);
+    return confirmed->appointment;
+}
 
-    Televisit__V1__AdmitRequest admit = TELEVISIT__V1__ADMIT_REQUEST__INIT;
-    admit.appointment_id = booked->appointment->id;
-    admit.participant_type = TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__PATIENT;
-    const struct reply *early = call(appointments, "Admit", patient, &admit);
-    assert_int_equal(early->err, TV_ERR_TOO_EARLY);
-    assert_int_equal(early->error.members, 3);
-    assert_string_equal(early->error.member[0].name, "opensAt");
-    assert_int_equal(early->error.member[0].time_us, tv_pb_time_us(at("2026-11-24T10:30:00Z")));
-
+static void fire_at_the_opening(void) {
     fixture_set_now(&f, "2026-11-24T10:30:00Z");
     Televisit__V1__FireRequest fire = TELEVISIT__V1__FIRE_REQUEST__INIT;
     fire.limit = 100;
@@ -282,7 +276,9 @@ static void test_a_visit(void **state) {
     assert_string_equal(fired->told[0]->type, "call.available");
     assert_null(fired->next_due_at);
     assert_non_null(fired->now);
+}
 
+static void read_inbox(struct tv_actor patient) {
     Televisit__V1__ListInboxRequest inbox = TELEVISIT__V1__LIST_INBOX_REQUEST__INIT;
     const Televisit__V1__ListInboxReply *entries =
         ask(&televisit__v1__inbox__descriptor, "List", patient, &inbox);
@@ -305,6 +301,35 @@ static void test_a_visit(void **state) {
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(last->heads[i]->last_seq,
                          strcmp(last->heads[i]->person_id, PATIENT3) == 0 ? 0 : 2);
+}
+
+/* Nobody's name, mail or reason is in what the service wrote. */
+static void check_log(void) {
+    char *log = test_proc_log(service);
+    static const char *const secrets[] = {"Paula",    "paula",    "cough",
+                                          "secret\"", "Dr. Adam", GRANT_KEY};
+    for (size_t i = 0; i < TV_ARRAY_LEN(secrets); i++)
+        if (strstr(log, secrets[i]) != NULL)
+            fail_msg("%s is in the log", secrets[i]);
+    free(log);
+}
+
+static void test_a_visit(void **state) {
+    const ProtobufCServiceDescriptor *appointments = &televisit__v1__appointments__descriptor;
+    const Televisit__V1__OpenSession *session = log_in();
+    struct tv_actor patient = actor(BERLIN, session->person->id, TV_ROLE_PATIENT);
+    (void)snprintf(patient.session_id, sizeof(patient.session_id), "%s", session->session_id);
+
+    Televisit__V1__AdmitRequest admit = TELEVISIT__V1__ADMIT_REQUEST__INIT;
+    admit.appointment_id = book_and_confirm(patient)->id;
+    admit.participant_type = TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__PATIENT;
+    const struct reply *early = call(appointments, "Admit", patient, &admit);
+    assert_int_equal(early->err, TV_ERR_TOO_EARLY);
+    assert_int_equal(early->error.members, 3);
+    assert_string_equal(early->error.member[0].name, "opensAt");
+    assert_int_equal(early->error.member[0].time_us, tv_pb_time_us(at("2026-11-24T10:30:00Z")));
+    fire_at_the_opening();
+    read_inbox(patient);
 
     const Televisit__V1__AdmitReply *in = ask(appointments, "Admit", patient, &admit);
     unsigned char key[TV_SEAL_KEY_BYTES];
@@ -320,16 +345,10 @@ static void test_a_visit(void **state) {
     renew.refresh_token = session->refresh_token;
     assert_int_equal(call(&televisit__v1__sessions__descriptor, "Renew", nobody, &renew)->err,
                      TV_ERR_SESSION_EXPIRED);
-
-    /* nobody's name, mail or reason is in what the service wrote */
-    char *log = test_proc_log(service);
-    static const char *const secrets[] = {"Paula",    "paula",    "cough",
-                                          "secret\"", "Dr. Adam", GRANT_KEY};
-    for (size_t i = 0; i < TV_ARRAY_LEN(secrets); i++)
-        if (strstr(log, secrets[i]) != NULL)
-            fail_msg("%s is in the log", secrets[i]);
-    free(log);
+    check_log();
 }
+
+/* -- crowds and faults --------------------------------------------------------------------------*/
 
 static void test_one_of_many_wins(void **state) {
     enum { N = 100 };

@@ -43,79 +43,83 @@ static bool has(const char *json, const char *starts_at) {
 }
 
 /* On a night when clocks change: how many slots the day has, which there are, which are not. */
+static const struct night {
+    const char *clinic, *doctor, *day;
+    unsigned slots;
+    const char *there[4], *not_there[3];
+} nights[] = {
+    /* forward at 02:00: 02:00 and 02:30 are no times */
+    {BERLIN,
+     DOCTOR,
+     "2026-03-29",
+     46,
+     {"2026-03-29T00:30:00+00:00", "2026-03-29T01:00:00+00:00", "2026-03-28T23:00:00+00:00",
+      "2026-03-29T21:30:00+00:00"},
+     {"2026-03-29T22:00:00+00:00"}},
+    /* back at 03:00: 02:00 and 02:30 come twice, the first ones count */
+    {BERLIN,
+     DOCTOR,
+     "2026-10-25",
+     48,
+     {"2026-10-25T00:00:00+00:00", "2026-10-25T00:30:00+00:00", "2026-10-25T02:00:00+00:00",
+      "2026-10-24T22:00:00+00:00"},
+     {"2026-10-25T01:00:00+00:00", "2026-10-25T01:30:00+00:00"}},
+    {NEW_YORK,
+     NY_DOCTOR,
+     "2026-03-08",
+     46,
+     {"2026-03-08T06:30:00+00:00", "2026-03-08T07:00:00+00:00", "2026-03-08T05:00:00+00:00",
+      "2026-03-09T03:30:00+00:00"},
+     {"2026-03-09T04:00:00+00:00"}},
+    {NEW_YORK,
+     NY_DOCTOR,
+     "2026-11-01",
+     48,
+     {"2026-11-01T05:00:00+00:00", "2026-11-01T05:30:00+00:00", "2026-11-01T07:00:00+00:00",
+      "2026-11-01T04:00:00+00:00"},
+     {"2026-11-01T06:00:00+00:00", "2026-11-01T06:30:00+00:00"}},
+    /* half an hour, from +10:30 to +11 at 02:00: 02:00 is no time, 02:30 is */
+    {LORD_HOWE,
+     LH_DOCTOR,
+     "2026-10-04",
+     47,
+     {"2026-10-03T15:00:00+00:00", "2026-10-03T15:30:00+00:00", "2026-10-03T13:30:00+00:00",
+      "2026-10-04T12:30:00+00:00"},
+     {"2026-10-04T13:00:00+00:00"}},
+    /* and back at 02:00 to 01:30: 01:30 comes twice */
+    {LORD_HOWE,
+     LH_DOCTOR,
+     "2026-04-05",
+     48,
+     {"2026-04-04T14:30:00+00:00", "2026-04-04T15:30:00+00:00", "2026-04-04T13:00:00+00:00",
+      "2026-04-05T13:00:00+00:00"},
+     {"2026-04-04T15:00:00+00:00"}},
+    /* an ordinary day */
+    {BERLIN,
+     DOCTOR,
+     "2026-06-01",
+     48,
+     {"2026-05-31T22:00:00+00:00"},
+     {"2026-06-01T22:00:00+00:00"}},
+};
+
+static void check_night(const struct night *n) {
+    struct answer *a = slots(n->clinic, n->doctor, n->day, "1");
+    const char *json = answer_value(a, 0, 0, "slots");
+    if (count(json) != n->slots)
+        fail_msg("%s: %u slots, not %u: %s", n->day, count(json), n->slots, json);
+    for (size_t t = 0; t < 4 && n->there[t] != NULL; t++)
+        if (!has(json, n->there[t]))
+            fail_msg("%s: no %s in %s", n->day, n->there[t], json);
+    for (size_t t = 0; t < 3 && n->not_there[t] != NULL; t++)
+        if (has(json, n->not_there[t]))
+            fail_msg("%s: %s in %s", n->day, n->not_there[t], json);
+    answer_free(a);
+}
+
 static void test_nights(void **state) {
-    static const struct {
-        const char *clinic, *doctor, *day;
-        unsigned slots;
-        const char *there[4], *not_there[3];
-    } rows[] = {
-        /* forward at 02:00: 02:00 and 02:30 are no times */
-        {BERLIN,
-         DOCTOR,
-         "2026-03-29",
-         46,
-         {"2026-03-29T00:30:00+00:00", "2026-03-29T01:00:00+00:00", "2026-03-28T23:00:00+00:00",
-          "2026-03-29T21:30:00+00:00"},
-         {"2026-03-29T22:00:00+00:00"}},
-        /* back at 03:00: 02:00 and 02:30 come twice, the first ones count */
-        {BERLIN,
-         DOCTOR,
-         "2026-10-25",
-         48,
-         {"2026-10-25T00:00:00+00:00", "2026-10-25T00:30:00+00:00", "2026-10-25T02:00:00+00:00",
-          "2026-10-24T22:00:00+00:00"},
-         {"2026-10-25T01:00:00+00:00", "2026-10-25T01:30:00+00:00"}},
-        {NEW_YORK,
-         NY_DOCTOR,
-         "2026-03-08",
-         46,
-         {"2026-03-08T06:30:00+00:00", "2026-03-08T07:00:00+00:00", "2026-03-08T05:00:00+00:00",
-          "2026-03-09T03:30:00+00:00"},
-         {"2026-03-09T04:00:00+00:00"}},
-        {NEW_YORK,
-         NY_DOCTOR,
-         "2026-11-01",
-         48,
-         {"2026-11-01T05:00:00+00:00", "2026-11-01T05:30:00+00:00", "2026-11-01T07:00:00+00:00",
-          "2026-11-01T04:00:00+00:00"},
-         {"2026-11-01T06:00:00+00:00", "2026-11-01T06:30:00+00:00"}},
-        /* half an hour, from +10:30 to +11 at 02:00: 02:00 is no time, 02:30 is */
-        {LORD_HOWE,
-         LH_DOCTOR,
-         "2026-10-04",
-         47,
-         {"2026-10-03T15:00:00+00:00", "2026-10-03T15:30:00+00:00", "2026-10-03T13:30:00+00:00",
-          "2026-10-04T12:30:00+00:00"},
-         {"2026-10-04T13:00:00+00:00"}},
-        /* and back at 02:00 to 01:30: 01:30 comes twice */
-        {LORD_HOWE,
-         LH_DOCTOR,
-         "2026-04-05",
-         48,
-         {"2026-04-04T14:30:00+00:00", "2026-04-04T15:30:00+00:00", "2026-04-04T13:00:00+00:00",
-          "2026-04-05T13:00:00+00:00"},
-         {"2026-04-04T15:00:00+00:00"}},
-        /* an ordinary day */
-        {BERLIN,
-         DOCTOR,
-         "2026-06-01",
-         48,
-         {"2026-05-31T22:00:00+00:00"},
-         {"2026-06-01T22:00:00+00:00"}},
-    };
-    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
-        struct answer *a = slots(rows[i].clinic, rows[i].doctor, rows[i].day, "1");
-        const char *json = answer_value(a, 0, 0, "slots");
-        if (count(json) != rows[i].slots)
-            fail_msg("%s: %u slots, not %u: %s", rows[i].day, count(json), rows[i].slots, json);
-        for (size_t t = 0; t < 4 && rows[i].there[t] != NULL; t++)
-            if (!has(json, rows[i].there[t]))
-                fail_msg("%s: no %s in %s", rows[i].day, rows[i].there[t], json);
-        for (size_t t = 0; t < 3 && rows[i].not_there[t] != NULL; t++)
-            if (has(json, rows[i].not_there[t]))
-                fail_msg("%s: %s in %s", rows[i].day, rows[i].not_there[t], json);
-        answer_free(a);
-    }
+    for (size_t i = 0; i < TV_ARRAY_LEN(nights); i++)
+        check_night(&nights[i]);
 }
 
 static void test_past_and_taken(void **state) {

@@ -76,15 +76,13 @@ static void test_policy_has_the_defaults_that_are_promised(void **state) {
 
 /* Tries a statement that the schema must refuse; returns the SQLSTATE, owned. */
 static char *refused(const char *sql) {
-    char *text = tv_malloc(strlen(sql) + 512);
-    (void)sprintf(text,
-                  "CREATE OR REPLACE FUNCTION pg_temp.state() RETURNS text LANGUAGE plpgsql AS"
-                  " $f$ BEGIN %s; RETURN 'taken'; EXCEPTION WHEN OTHERS THEN"
-                  " RETURN SQLSTATE; END $f$; SELECT pg_temp.state()",
-                  sql);
-    char *state_text = test_sql(&f.db, text);
-    free(text);
-    return state_text;
+    char text[1024];
+    (void)snprintf(text, sizeof(text),
+                   "CREATE OR REPLACE FUNCTION pg_temp.state() RETURNS text LANGUAGE plpgsql AS"
+                   " $f$ BEGIN %s; RETURN 'taken'; EXCEPTION WHEN OTHERS THEN"
+                   " RETURN SQLSTATE; END $f$; SELECT pg_temp.state()",
+                   sql);
+    return test_sql(&f.db, text);
 }
 
 static void test_what_the_schema_refuses(void **state) {
