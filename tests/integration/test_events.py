@@ -21,7 +21,8 @@ OPENS_BEFORE, CLOSES_AFTER = 30 * MINUTE, 120 * MINUTE  # the demo clinic's poli
 def setUpModule():
     global rig
     # Cheap passwords: hundreds of people log in here, and sessions are another test's matter.
-    rig = Rig("appointments:TELEVISIT_PASSWORD_MEMORY=8", "appointments:TELEVISIT_PASSWORD_PASSES=1",
+    rig = Rig("appointments:TELEVISIT_PASSWORD_MEMORY=8",
+              "appointments:TELEVISIT_PASSWORD_PASSES=1",
               "gateway:TELEVISIT_STREAM_CHECK=1s")
     unittest.addModuleCleanup(rig.close)
     unittest.addModuleCleanup(rig.ctl, "faults")  # the promises that the tables prove
@@ -31,7 +32,8 @@ def setUpModule():
 class Events(unittest.TestCase):
     def setUp(self):
         self.staff = rig.of_role("STAFF")
-        (self.doctor,), (self.patient,) = (rig.add_people(role, 1) for role in ("DOCTOR", "PATIENT"))
+        (self.doctor,), (self.patient,) = (rig.add_people(role, 1)
+                                           for role in ("DOCTOR", "PATIENT"))
         self.reader = Reader()
         self.addCleanup(self.reader.close)
 
@@ -162,8 +164,8 @@ class Events(unittest.TestCase):
                        "extract(epoch FROM occurred_at - due_at))) FROM tv.event "
                        f"WHERE type = 'call.available' AND appointment_id IN ('{of_these}')")
         worst_ms, median_ms = (float(number) for number in late.split("|"))
-        print(f"\n200 calls, 4 kills: late by {median_ms:.0f} ms (median), {worst_ms:.0f} ms (worst)",
-              file=sys.stderr)
+        print(f"\n200 calls, 4 kills: late by {median_ms:.0f} ms (median), {worst_ms:.0f} ms "
+              "(worst)", file=sys.stderr)
         for visit, doctor, patient in zip(visits, doctors, patients):
             for person in (doctor, patient):
                 stream = self.people_streams[person.id]
