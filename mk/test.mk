@@ -24,6 +24,8 @@ $(foreach room,lib $(SERVICES),$(eval $(call unit_rules,$(room))))
 TSAN_TESTS := test_loop test_bus test_rpc
 TSAN_BIN := $(foreach t,$(TSAN_TESTS),$(if $(wildcard tests/unit/lib/$(t).c),build/tsan/tests/unit/lib/$(t)))
 
+JOBS ?= $(shell nproc)
+SUB_MAKE = $(MAKE) --no-print-directory -j$(JOBS)
 RUN_TESTS := $(PYTHON) tools/run_tests.py
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
@@ -35,13 +37,13 @@ test-bin: $(UNIT_BIN) $(BINARIES)
 
 .PHONY: test-unit
 test-unit: deps ## unit tests under ASan and UBSan, with a local NATS (SERVICE=tokens: one room)
-	@$(MAKE) --no-print-directory VARIANT=asan SERVICE=$(SERVICE) test-bin
+	@$(SUB_MAKE) VARIANT=asan SERVICE=$(SERVICE) test-bin
 	@$(RUN_TESTS) $(UNIT_SRC:%.c=build/asan/%)
 
 .PHONY: test
 test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
-	@$(MAKE) --no-print-directory VARIANT=asan test-bin
-	@$(MAKE) --no-print-directory VARIANT=tsan $(TSAN_BIN)
-	@$(MAKE) --no-print-directory VARIANT=release all
+	@$(SUB_MAKE) VARIANT=asan test-bin
+	@$(SUB_MAKE) VARIANT=tsan $(TSAN_BIN)
+	@$(SUB_MAKE) VARIANT=release all
 	@$(RUN_TESTS) --alone 'integration|e2e' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
 	    $(TSAN_BIN) $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)
