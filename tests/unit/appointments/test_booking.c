@@ -373,26 +373,30 @@ static void test_cancel(void **state) {
     free(id);
 }
 
-static void test_two_changes_at_once(void **state) {
+/* All move the same version, each to another time. */
+static void test_changes_at_once(void **state) {
     enum { N = 20 };
     char *id = fixture_confirmed(&f, PATIENT, NOON);
     static const struct tv_pg_statement *const unit[] = {&sql_appointments_change,
                                                          &sql_appointments_get};
-    const struct bind binds[] = {
-        {"appointment_id", id},
-        {"if_match", "2"},
-        {"from_status", "CONFIRMED"},
-        {"to_status", "CANCELLED"},
-        {"event_type", "appointment.cancelled"},
-        {"note", ""},
-        {"minutes", "0"},
-        {"starts_at", NULL},
-        {"request_id", ""},
-    };
     struct answer *answers[N];
     struct tv_actor who = AS_DOCTOR;
-    for (unsigned i = 0; i < N; i++)
+    for (unsigned i = 0; i < N; i++) {
+        char starts[32];
+        (void)snprintf(starts, sizeof(starts), "2026-11-24T%02u:00:00Z", i);
+        const struct bind binds[] = {
+            {"appointment_id", id},
+            {"if_match", "2"},
+            {"from_status", "CONFIRMED"},
+            {"to_status", "CONFIRMED"},
+            {"event_type", "appointment.moved"},
+            {"note", ""},
+            {"minutes", "0"},
+            {"starts_at", starts},
+            {"request_id", ""},
+        };
         answers[i] = fixture_submit(&f, &who, unit, 2, binds, TV_ARRAY_LEN(binds));
+    }
     unsigned changed = 0;
     for (unsigned i = 0; i < N; i++) {
         fixture_wait(&f, answers[i]);
@@ -401,7 +405,38 @@ static void test_two_changes_at_once(void **state) {
         answer_free(answers[i]);
     }
     assert_int_equal(changed, 1);
+    assert_int_equal(fixture_count(&f, "SELECT version FROM tv.appointment"), 3);
     free(id);
+}
+
+/* Bookings that have nothing in common but the staff who are told. */
+static void test_notices_at_once(void **state) {
+    enum { PEOPLE = 16, N = 160 };
+    free(test_sql(
+        &f.db, "INSERT INTO tv.person (clinic_id, id, role, display_name)"
+               " SELECT '" BERLIN "', ('b0000000-0000-4000-8000-0000000' || k || lpad(n::text, 4,"
+               " '0'))::uuid, CASE k WHEN 2 THEN 'DOCTOR' ELSE 'PATIENT' END, 'P' || n"
+               " FROM generate_series(0, 15) n, generate_series(2, 3) k ON CONFLICT DO NOTHING"));
+    struct answer *answers[N];
+    struct tv_actor who = AS_STAFF;
+    for (unsigned i = 0; i < N; i++) {
+        char doctor[64], patient[64], starts[32];
+        (void)snprintf(doctor, sizeof(doctor), "b0000000-0000-4000-8000-00000002%04u", i % PEOPLE);
+        (void)snprintf(patient, sizeof(patient), "b0000000-0000-4000-8000-00000003%04u",
+                       i % PEOPLE);
+        (void)snprintf(starts, sizeof(starts), "2026-11-24T%02u:00:00Z", i / PEOPLE);
+        answers[i] = fixture_book_submit(
+            &f, &who,
+            &(struct booking){.doctor_id = doctor, .patient_id = patient, .starts_at = starts});
+    }
+    for (unsigned i = 0; i < N; i++) {
+        fixture_wait(&f, answers[i]);
+        assert_err(answers[i], TV_OK);
+        answer_free(answers[i]);
+    }
+    assert_int_equal(fixture_count(&f, "SELECT last_seq FROM tv.inbox_head WHERE person_id ="
+                                       " '" STAFF2 "'"),
+                     N);
 }
 
 static void test_who_sees_what(void **state) {
@@ -512,7 +547,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_confirm, each, each_end),
         cmocka_unit_test_setup_teardown(test_move, each, each_end),
         cmocka_unit_test_setup_teardown(test_cancel, each, each_end),
-        cmocka_unit_test_setup_teardown(test_two_changes_at_once, each, each_end),
+        cmocka_unit_test_setup_teardown(test_changes_at_once, each, each_end),
+        cmocka_unit_test_setup_teardown(test_notices_at_once, each, each_end),
         cmocka_unit_test_setup_teardown(test_who_sees_what, each, each_end),
         cmocka_unit_test_setup_teardown(test_pages, each, NULL),
     };

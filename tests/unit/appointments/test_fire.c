@@ -171,6 +171,29 @@ static void test_limit_and_backlog(void **state) {
     answer_free(a);
 }
 
+/* What another replica is firing is passed over, not waited for. */
+static void test_others_are_not_waited_for(void **state) {
+    free(fixture_confirmed(&f, PATIENT, STARTS));
+    free(fixture_confirmed(&f, PATIENT2, "2026-11-26T12:00:00Z"));
+    fixture_set_now(&f, "2026-11-25T13:00:00Z"); /* both reminders are due */
+    struct tv_pg_script *other = NULL;
+    struct tv_error e = TV_ERROR_INIT;
+    assert_int_equal(tv_pg_script_open(f.db.url, "other", &other, &e), TV_OK);
+    assert_int_equal(tv_pg_script_run(other,
+                                      "BEGIN; SELECT FROM tv.due WHERE due_at ="
+                                      " '2026-11-25T11:00:00Z' FOR UPDATE",
+                                      NULL, &e),
+                     TV_OK);
+    struct answer *a = fire("10"); /* waiting would end with the statement's timeout */
+    assert_value(a, "fired", "1");
+    assert_value(a, "backlog", "1");
+    answer_free(a);
+    tv_pg_script_close(other); /* it dies, nothing is lost */
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    answer_free(a);
+}
+
 /* Many at once: several firers in parallel, while appointments are moved away under them. */
 static void test_exactly_once(void **state) {
     enum { APPOINTMENTS = 60, FIRES = 120 };
@@ -239,6 +262,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_too_late, each, each_end),
         cmocka_unit_test_setup_teardown(test_superseded_never_fires, each, each_end),
         cmocka_unit_test_setup_teardown(test_limit_and_backlog, each, each_end),
+        cmocka_unit_test_setup_teardown(test_others_are_not_waited_for, each, each_end),
         cmocka_unit_test_setup_teardown(test_exactly_once, each, each_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
