@@ -47,7 +47,8 @@ struct flight {
     struct stream *stream;      /* while STREAMING */
     const void *memo;           /* what an earlier reply of the flow said; in the arena */
     int64_t started_us;
-    unsigned status; /* of the answer; 0: none yet */
+    unsigned status;     /* of the answer; 0: none yet */
+    const char *problem; /* slug of the error that was answered; NULL: none */
     enum flight_state state;
     TAILQ_ENTRY(flight) link;
 };

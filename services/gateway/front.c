@@ -62,7 +62,8 @@ static void count_and_log(const struct flight *f) {
         snprintf(trace, sizeof trace, "%.32s", f->context.traceparent + 3);
         tv_log_context_set(f->context.request_id, trace);
         tv_log_info("request", F_STR(ROUTE, f->route != NULL ? f->route->label : "none"),
-                    F_INT(STATUS, f->status), F_INT(DURATION_US, took_us));
+                    F_INT(STATUS, f->status), F_STR(CODE, f->problem != NULL ? f->problem : ""),
+                    F_INT(DURATION_US, took_us));
         tv_log_context_set(NULL, NULL);
     }
 }
@@ -163,7 +164,9 @@ void front_on_request(void *gateway, struct tv_http *x) {
     f->context.deadline_us = tv_clock_mono_us() + f->route->deadline_ms * TV_US_PER_MS;
     ProtobufCMessage *request;
     struct tv_error e;
-    if (request_read(f, &request, &e) != TV_OK)
+    if (f->gateway->bus == NULL)
+        tv_problem_answerf(f, TV_ERR_UNAVAILABLE, "This server is being stopped; try again");
+    else if (request_read(f, &request, &e) != TV_OK)
         tv_problem_answer(f, &e);
     else
         flow_of(f->route)(f, request);

@@ -14,6 +14,7 @@
 void tv_problem_answer(struct flight *f, const struct tv_error *e) {
     const struct tv_err_info *info = tv_err_info(e->code);
     Televisit__V1__Problem *p = tv_problem_from_error(e, f->arena);
+    f->problem = info->slug;
     p->instance = tv_arena_printf(f->arena, "urn:uuid:%s", f->context.request_id);
     struct tv_buf body = TV_BUF_INIT(BODY_MAX);
     tv_pb_to_json_sparse(&p->base, &body);

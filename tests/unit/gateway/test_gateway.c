@@ -820,7 +820,8 @@ static void test_log(void **state) {
     test_gateway_until(g, is_logged, id, "the line of the last request");
     char *text = test_proc_log(g->proc), *log = tv_arena_strdup(g->arena, text);
     free(text);
-    expect_in(log, "\"route\":\"gateway.login\"");
+    expect_in(log, "\"route\":\"gateway.login\",\"status\":201,\"code\":\"\"");
+    expect_in(log, "\"route\":\"appointments.list\",\"status\":422,\"code\":\"invalid\"");
     static const char *const secrets[] = {"hush", "secret.example", "refresh-2", TEST_PERSON};
     for (size_t i = 0; i < TV_ARRAY_LEN(secrets); i++)
         if (strstr(log, secrets[i]) != NULL)

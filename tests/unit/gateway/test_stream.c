@@ -118,6 +118,7 @@ static void test_not_ours(void **state) {
     tell(11);
     stream_until(g, c, "id: 11\n");
     expect_ids(c, "11");
+    expect_in(stream_answer(g, c).body, "\"clinicId\":\"" TEST_CLINIC "\"");
     assert_int_equal(test_fake_calls(g, "Inbox.List"), 1);
 
     /* A type that would break the lines of the stream, and one that does not fit: the client is
@@ -136,7 +137,8 @@ static void test_not_ours(void **state) {
     inbox_tell(g, e);
     stream_until(g, c, "id: 13\n");
     expect_ids(c, "11 12 13");
-    assert_null(strstr(stream_answer(g, c).body, "99"));
+    assert_null(strstr(stream_answer(g, c).body, "id: 99"));
+    assert_null(strstr(stream_answer(g, c).body, "zzz"));
     test_http_close(c);
 }
 
@@ -226,10 +228,35 @@ static void test_bad_requests(void **state) {
     expect_problem_at(g, &r, TV_ERR_INVALID, "after");
     r = test_ask(g, "GET", "/v1/events", NULL, NULL);
     expect_problem(g, &r, TV_ERR_UNAUTHENTICATED);
+    static const char new_reads[] = "tv_stream_reads_total{reason=\"new\"}";
+    double before = test_gateway_metric(g, new_reads);
     r = test_ask(g, "HEAD", "/v1/events", token, NULL);
     expect_status(g, &r, 200);
     expect_field(g, &r, "Content-Type", "text/event-stream; charset=utf-8");
     assert_int_equal(r.body_bytes, 0);
+    assert_true(test_gateway_metric(g, new_reads) == before);
+}
+
+/* Old entries again and again, though there should be new ones: it does not go on asking. */
+static void list_in_circles(struct test_gateway *rig, struct tv_call *call) {
+    Televisit__V1__ListInboxReply *reply = TV_PB_NEW(call->arena, Televisit__V1__ListInboxReply,
+                                                     televisit__v1__list_inbox_reply__descriptor);
+    reply->entries = tv_arena_calloc(call->arena, 1, sizeof *reply->entries);
+    reply->entries[reply->n_entries++] = inbox_entry(g, 5, call->arena);
+    reply->first_seq = 1;
+    reply->last_seq = 9;
+    tv_call_reply(call, &reply->base);
+}
+
+static void test_circles(void **state) {
+    struct inbox inbox = {.first = 1, .last = 9};
+    inbox_use(g, &inbox);
+    test_fake(g, "Inbox.List", list_in_circles);
+    struct test_http *c = stream_open(g, "/v1/events?after=6", "");
+    stream_until(g, c, "id: 9\n");
+    expect_ids(c, "9*");
+    assert_int_equal(test_fake_calls(g, "Inbox.List"), 1);
+    test_http_close(c);
 }
 
 /* -- limits and ends ----------------------------------------------------------------------------*/
@@ -359,6 +386,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_many_pages, clear),
         cmocka_unit_test_teardown(test_failed_read, clear),
         cmocka_unit_test_teardown(test_bad_requests, clear),
+        cmocka_unit_test_teardown(test_circles, clear),
         cmocka_unit_test_teardown(test_streams_of_a_person_are_few, clear),
         cmocka_unit_test_teardown(test_session_ends, clear),
         cmocka_unit_test_teardown(test_stalled_reader, clear),
