@@ -28,8 +28,19 @@ static void on_issued(struct flight *f, const ProtobufCMessage *reply) {
     answer_with(f, 0, &answer.base, NULL, 0);
 }
 
+/* In the waiting room: the place is kept, and there is no token until the doctor lets them in. */
+static void answer_waiting(struct flight *f, const Televisit__V1__AdmitReply *admitted) {
+    Televisit__V1__JoinAnswer answer = TELEVISIT__V1__JOIN_ANSWER__INIT;
+    answer.closes_at = admitted->closes_at;
+    answer_with(f, 202, &answer.base, NULL, 0);
+}
+
 static void on_admitted(struct flight *f, const ProtobufCMessage *reply) {
     const Televisit__V1__AdmitReply *admitted = (const Televisit__V1__AdmitReply *)reply;
+    if (admitted->sealed_grant.len == 0) {
+        answer_waiting(f, admitted);
+        return;
+    }
     f->memo = admitted;
     Televisit__V1__IssueRequest *out =
         TV_PB_NEW(f->arena, Televisit__V1__IssueRequest, televisit__v1__issue_request__descriptor);

@@ -392,7 +392,7 @@ static struct outcome *list(struct tv_actor who, int32_t limit, const char *curs
 static void test_list(void **state) {
     enum { N = 7 };
     for (int i = 0; i < N; i++) {
-        char starts[32], key[8];
+        char starts[32], key[16];
         (void)snprintf(starts, sizeof(starts), "2026-11-2%dT11:00:00Z", 4 + i / 2);
         (void)snprintf(key, sizeof(key), "k%d", i);
         /* two start together, with different doctors and patients */

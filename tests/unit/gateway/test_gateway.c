@@ -594,6 +594,23 @@ static void test_join(void **state) {
                         test_fake_context(g, "Appointments.Admit")->request_id);
 }
 
+static void reply_wait(struct test_gateway *rig, struct tv_call *call) {
+    Televisit__V1__AdmitReply *reply =
+        TV_PB_NEW(call->arena, Televisit__V1__AdmitReply, televisit__v1__admit_reply__descriptor);
+    reply->closes_at = tv_pb_time(T0_US, call->arena);
+    tv_call_reply(call, &reply->base);
+}
+
+/* The waiting room: a place and no token, and tokens is not asked for one. */
+static void test_join_waits(void **state) {
+    test_fake(g, "Appointments.Admit", reply_wait);
+    struct test_answer r = test_ask(g, "POST", "/v1/appointments/" APPOINTMENT "/join",
+                                    bearer(TV_ROLE_PATIENT), "{\"participantType\":\"PATIENT\"}");
+    expect_status(g, &r, 202);
+    assert_non_null(strstr(r.body, "\"token\":\"\""));
+    assert_non_null(strstr(r.body, "\"closesAt\":\"2030-03-17T17:46:40Z\""));
+}
+
 static void fail_media(struct test_gateway *rig, struct tv_call *call) {
     tv_call_failf(call, TV_ERR_MEDIA_UNAVAILABLE, "%s", "");
 }
