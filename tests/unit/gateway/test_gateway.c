@@ -918,6 +918,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_retry_hides_a_replica, clear),
         cmocka_unit_test_teardown(test_deadline, clear),
         cmocka_unit_test_teardown(test_join, clear),
+        cmocka_unit_test_teardown(test_join_waits, clear),
         cmocka_unit_test_teardown(test_join_without_media, clear),
         cmocka_unit_test_teardown(test_log_in_by_body, clear),
         cmocka_unit_test_teardown(test_log_in_by_cookie, clear),
