@@ -66,6 +66,7 @@ struct tv_bus_call {
     struct tv_bus_message message;
     struct service *service;
     unsigned method;
+    unsigned socket_no; /* of the socket that brought it */
     int64_t started_us;
     LIST_ENTRY(tv_bus_call) link;
 };
@@ -104,6 +105,7 @@ struct tv_bus {
     bool connected;        /* as far as the loop knows */
     atomic_bool attached;  /* libnats has a socket; cleared by any thread */
     bool violated;
+    unsigned socket_no; /* counts the sockets that there were */
     struct tv_timer *reconnect_timer; /* after libnats gave up */
 
     struct tv_watch *watch; /* of `fd`, our duplicate of libnats' socket */
@@ -481,13 +483,27 @@ static enum tv_err send_error(struct tv_bus *b, const char *reply, enum tv_err e
     return publish(b, reply, NULL, headers, TV_ARRAY_LEN(headers), body);
 }
 
+/* The server gives the right to answer to the connection that it sent the request over. On a later
+ * one the answer would be a violation, and nobody is waiting for it. */
+static bool may_answer(const struct tv_bus_call *c) {
+    return c->socket_no == c->service->bus->socket_no;
+}
+
 void tv_bus_reply_error(struct tv_bus_call *c, enum tv_err err, const char *detail,
                         struct tv_str body) {
+    if (!may_answer(c)) {
+        tv_bus_drop(c);
+        return;
+    }
     (void)send_error(c->service->bus, natsMsg_GetReply(c->message.nats), err, detail, body);
     end_call(c, SERVED_ERROR, tv_err_info(err)->slug); /* of a closed list: no text of people */
 }
 
 void tv_bus_reply(struct tv_bus_call *c, struct tv_str body) {
+    if (!may_answer(c)) {
+        tv_bus_drop(c);
+        return;
+    }
     enum tv_err err =
         publish(c->service->bus, natsMsg_GetReply(c->message.nats), NULL, NULL, 0, body);
 
@@ -530,6 +546,7 @@ static void serve(struct service *s, natsMsg *m) {
     *c = (struct tv_bus_call){.message = {.nats = m},
                               .service = s,
                               .method = method,
+                              .socket_no = b->socket_no,
                               .started_us = tv_clock_mono_us()};
     b->calls++;
     s->def->on_call(s->def->ctx, method, c);
@@ -772,6 +789,7 @@ static void drop_socket(struct tv_bus *b) {
 
 static void on_attach(struct tv_bus *b, const struct event *e) {
     drop_socket(b);
+    b->socket_no++;
     b->nats = e->nats;
     b->fd = e->fd;
     b->nats_fd = e->nats_fd;

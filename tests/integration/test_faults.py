@@ -2,6 +2,7 @@
 
 import datetime
 import sys
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -50,6 +51,32 @@ class Faults(unittest.TestCase):
 
     def test_nats_away(self):
         self.take_away("nats", 0)
+
+    def test_an_answer_that_comes_after_nats_came_back(self):
+        """The right to answer ends with the connection that brought the request: such an answer is
+        let go, for nobody waits for it, and NATS would call it a violation."""
+        starts_at = text_of(rig.now() + datetime.timedelta(days=9, hours=20))
+        answers = []
+        booking = threading.Thread(target=lambda: answers.append(self.staff.book(
+            self.doctor, starts_at, patientId=self.patient.id, minutes=5)))
+        with rig.sql_held(f"SELECT FROM tv.person WHERE id = '{self.doctor.id}' FOR UPDATE"):
+            booking.start()
+            self.assertTrue(until(lambda: rig.sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") != "0"))
+            rig.ctl("kill", "nats", "-9")
+            rig.ctl("start", "nats")
+            self.assertTrue(until(lambda: rig.visit("/readyz", "appointments").status == 200, 4))
+            self.assertEqual("0", self.booked_at(starts_at), "it still waits")
+        booking.join()
+        self.assertEqual((504, "unknown-outcome"), (answers[0].status, answers[0].problem))
+        self.assertTrue(until(lambda: self.booked_at(starts_at) == "1"))
+        self.assertEqual(200, self.patient.ask("GET", "/v1/appointments").status)
+        self.assertEqual(200, rig.visit("/readyz", "appointments").status)
+        self.assertEqual(0, rig.metric("appointments", "tv_bus_permission_violations_total"))
+
+    def booked_at(self, starts_at):
+        return rig.sql("SELECT count(*) FROM tv.appointment WHERE "
+                       f"(doctor_id, starts_at) = ('{self.doctor.id}', '{starts_at}')")
 
     def test_postgres_away(self):
         self.take_away("postgres", 10)
