@@ -1,6 +1,6 @@
 """NATS permissions of each program, from who answers what, who calls what, and the nudges.
 
-A server may hear its own requests (in its queue group only), answer each once, and be discovered
+A server may hear its own requests (in its queue group only), answer them, and be discovered
 (`$SRV`, ADR-32). A caller may send its requests and read its own inbox. Nobody has a wildcard over
 another's subjects.
 """
@@ -40,6 +40,12 @@ def callers(o):
     return set(o.options.callers) | ({"gateway"} if o.http else set())
 
 
+def replies_max(api, name):
+    """How often a program may answer one message. `$SRV.PING` asks each of its services, and each
+    answers to the same subject."""
+    return max(1, sum(s.on_bus and s.binary == name for s in api.services))
+
+
 def serve(subscribe, s):
     subscribe.add(f"{s.subject()} {s.binary}")
     for verb in DISCOVERY:
@@ -50,7 +56,7 @@ def serve(subscribe, s):
 
 def as_json(api):
     users = {name: {"publish": {"allow": p["publish"]}, "subscribe": {"allow": p["subscribe"]},
-                    "allow_responses": {"max": 1, "expires": REPLY_EXPIRES}}
+                    "allow_responses": {"max": replies_max(api, name), "expires": REPLY_EXPIRES}}
              for name, p in permissions(api).items()}
     return json.dumps({"users": users}, indent=2) + "\n"
 
@@ -65,7 +71,7 @@ def server_conf(api, passwords):
       permissions: {{
         publish: {{ {publish} }}
         subscribe: {{ allow: {json.dumps(p["subscribe"])} }}
-        allow_responses: {{ max: 1, expires: "{REPLY_EXPIRES}" }}
+        allow_responses: {{ max: {replies_max(api, name)}, expires: "{REPLY_EXPIRES}" }}
       }}
     }}
 """)
