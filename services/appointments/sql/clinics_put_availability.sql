@@ -2,8 +2,9 @@
 -- doctor. Doctors set their own hours, staff and admins anybody's.
 WITH doctor AS MATERIALIZED (
     SELECT d.clinic_id, d.id, c.time_zone, CASE
-        WHEN upper(:actor.role) NOT IN ('STAFF', 'ADMIN') AND d.id <> :actor.person_id::uuid
-            THEN tv.fail('forbidden', 'You can set your own hours only') END
+        -- What is NULL is no permission.
+        WHEN upper(:actor.role) IN ('STAFF', 'ADMIN') OR d.id = :actor.person_id::uuid THEN NULL
+        ELSE tv.fail('forbidden', 'You can set your own hours only') END
     FROM tv.person d JOIN tv.clinic c ON c.id = d.clinic_id
     WHERE (d.clinic_id, d.id) = (:actor.clinic_id::uuid, :doctor_id::uuid) AND d.role = 'DOCTOR'
     FOR NO KEY UPDATE OF d
