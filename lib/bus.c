@@ -102,22 +102,22 @@ struct tv_bus {
     struct tv_work connect_work;
     natsStatus connect_status;
     bool connecting, freeing, freed, told_connected, closed;
-    bool connected;        /* as far as the loop knows */
-    atomic_bool attached;  /* libnats has a socket; cleared by any thread */
+    bool connected;       /* as far as the loop knows */
+    atomic_bool attached; /* libnats has a socket; cleared by any thread */
     bool violated;
-    unsigned socket_no; /* counts the sockets that there were */
+    unsigned socket_no;               /* counts the sockets that there were */
     struct tv_timer *reconnect_timer; /* after libnats gave up */
 
     struct tv_watch *watch; /* of `fd`, our duplicate of libnats' socket */
     int fd, nats_fd;
     struct tv_turn write_turn, end_turn;
-    uint64_t arrived; /* messages that libnats has read */
+    uint64_t arrived;                  /* messages that libnats has read */
     natsMsg *discarded[DISCARDED_MAX]; /* see discard() */
     size_t discarded_count, discarded_bytes;
 
     struct tv_bus_slots slots;
     struct tv_timer *deadline_timer;
-    int64_t timer_at_us;       /* 0: not set */
+    int64_t timer_at_us;        /* 0: not set */
     uint64_t requests, written; /* number of the last request, and of the last one written */
     struct counted_subject *counted[COUNTED_SUBJECTS_MAX];
 
@@ -189,8 +189,8 @@ static void count_end(struct counted_subject *c, enum tv_err err) {
         return;
     }
     if (c->failed[err] == NULL)
-        c->failed[err] = tv_metric_series(&requests_metric, c->subject, tv_err_info(err)->slug,
-                                          NULL, NULL);
+        c->failed[err] =
+            tv_metric_series(&requests_metric, c->subject, tv_err_info(err)->slug, NULL, NULL);
     tv_inc(c->failed[err]);
 }
 
@@ -236,9 +236,7 @@ const char *tv_bus_header(const struct tv_bus_message *m, const char *name) {
     return header_in_any_case((struct tv_bus_message *)(uintptr_t)m, name);
 }
 
-static bool is_header_value(const char *value) {
-    return value[strcspn(value, "\r\n")] == '\0';
-}
+static bool is_header_value(const char *value) { return value[strcspn(value, "\r\n")] == '\0'; }
 
 static bool usable(const struct tv_bus *b) { return b->connected && atomic_load(&b->attached); }
 
@@ -477,9 +475,8 @@ static enum tv_err send_error(struct tv_bus *b, const char *reply, enum tv_err e
         if ((unsigned char)*p < ' ')
             *p = ' ';
     }
-    const struct tv_bus_header headers[] = {{"Nats-Service-Error-Code", code},
-                                            {"Nats-Service-Error", text},
-                                            {"tv-error", info->slug}};
+    const struct tv_bus_header headers[] = {
+        {"Nats-Service-Error-Code", code}, {"Nats-Service-Error", text}, {"tv-error", info->slug}};
     return publish(b, reply, NULL, headers, TV_ARRAY_LEN(headers), body);
 }
 
@@ -590,9 +587,9 @@ void tv_bus_serve(struct tv_bus *b, const struct tv_bus_service *def) {
     s->prefix_len = (size_t)len - 1;
     s->served = tv_calloc(def->method_count * SERVED_OUTCOMES, sizeof(struct tv_series *));
     for (size_t i = 0; i < def->method_count * SERVED_OUTCOMES; i++)
-        s->served[i] = tv_metric_series(&served_metric, def->name,
-                                        def->methods[i / SERVED_OUTCOMES],
-                                        served_outcomes[i % SERVED_OUTCOMES], NULL);
+        s->served[i] =
+            tv_metric_series(&served_metric, def->name, def->methods[i / SERVED_OUTCOMES],
+                             served_outcomes[i % SERVED_OUTCOMES], NULL);
     s->srv = tv_bus_srv_new(b, &b->identity, def);
     STAILQ_INSERT_TAIL(&b->services, s, link);
     if (usable(b))
@@ -685,10 +682,9 @@ void tv_bus_respond(struct tv_bus *b, const struct tv_bus_message *m, struct tv_
         (void)publish(b, natsMsg_GetReply(m->nats), NULL, NULL, 0, body);
 }
 
-struct tv_bus_subscription *tv_bus_subscribe(struct tv_bus *b, const char *subject,
-                                             void (*on_message)(void *ctx,
-                                                                const struct tv_bus_message *m),
-                                             void *ctx) {
+struct tv_bus_subscription *
+tv_bus_subscribe(struct tv_bus *b, const char *subject,
+                 void (*on_message)(void *ctx, const struct tv_bus_message *m), void *ctx) {
     struct tv_bus_subscription *s = tv_calloc(1, sizeof(*s));
 
     *s = (struct tv_bus_subscription){
@@ -712,12 +708,12 @@ void tv_bus_unsubscribe(struct tv_bus_subscription *s) {
 /* -- the socket ---------------------------------------------------------------------------------*/
 
 static void write_out(struct tv_bus *b) {
-    b->written = b->requests; /* or in part: then nobody knows how far */
+    b->written = b->requests;                 /* or in part: then nobody knows how far */
     if (natsConnection_Buffered(b->nats) > 0) /* writing nothing is an error to libnats */
         natsConnection_ProcessWriteEvent(b->nats);
     if (b->watch != NULL && atomic_load(&b->attached))
-        tv_watch_set(b->watch, TV_READABLE | (natsConnection_Buffered(b->nats) > 0 ? TV_WRITABLE
-                                                                                   : 0));
+        tv_watch_set(b->watch,
+                     TV_READABLE | (natsConnection_Buffered(b->nats) > 0 ? TV_WRITABLE : 0));
 }
 
 static void on_write_turn(void *ctx) {
@@ -755,7 +751,14 @@ static void on_socket(void *ctx, unsigned events) {
 
 /* -- the state of the connection ----------------------------------------------------------------*/
 
-enum event_kind { EVENT_ATTACH, EVENT_LOST, EVENT_WRITE, EVENT_CONNECTED, EVENT_ERROR, EVENT_CLOSED };
+enum event_kind {
+    EVENT_ATTACH,
+    EVENT_LOST,
+    EVENT_WRITE,
+    EVENT_CONNECTED,
+    EVENT_ERROR,
+    EVENT_CLOSED
+};
 
 struct event {
     struct tv_mail mail;
@@ -803,9 +806,9 @@ static void on_lost(struct tv_bus *b) {
     drop_socket(b);
     b->connected = false;
     while ((slot = TAILQ_FIRST(&b->slots.flying)) != NULL)
-        tv_bus_slots_end(
-            &b->slots, slot,
-            slot->number <= b->written ? TV_ERR_UNKNOWN_OUTCOME : TV_ERR_UNAVAILABLE, true);
+        tv_bus_slots_end(&b->slots, slot,
+                         slot->number <= b->written ? TV_ERR_UNKNOWN_OUTCOME : TV_ERR_UNAVAILABLE,
+                         true);
     deliver_ended(b);
     tell_state(b);
 }
@@ -818,7 +821,8 @@ static void on_connected(struct tv_bus *b) {
         return; /* old news: it was lost again meanwhile */
     b->connected = true;
     b->closed = false;
-    STAILQ_FOREACH(s, &b->services, link) subscribe_service(s);
+    STAILQ_FOREACH(s, &b->services, link)
+        subscribe_service(s);
     TV_TAILQ_FOREACH_SAFE(n, &b->subscriptions, link, next) {
         if (n->dead && n->nats != NULL)
             natsSubscription_Unsubscribe(n->nats);
@@ -844,7 +848,7 @@ static void drop_connection(struct tv_bus *b) {
 
     drop_socket(b);
     STAILQ_FOREACH(s, &b->services, link)
-    natsSubscription_Destroy(TV_TAKE_PTR(s->subscription));
+        natsSubscription_Destroy(TV_TAKE_PTR(s->subscription));
     for (uint32_t i = 0; i < b->slots.count; i++)
         natsSubscription_Destroy(TV_TAKE_PTR(b->slots.all[i]->subscription));
     natsConnection_Destroy(TV_TAKE_PTR(b->nats));
@@ -1038,7 +1042,8 @@ static enum tv_err make_options(struct tv_bus *b, const struct tv_bus_config *c,
         return tv_fail(e, TV_ERR_INVALID, "the NATS URL is not nats://host:port[,...]");
     s = natsOptions_SetName(o, c->name);
     s = s == NATS_OK ? natsOptions_SetEventLoop(o, b, on_attach_event, on_read_event,
-                                                on_write_event, on_detach_event) : s;
+                                                on_write_event, on_detach_event)
+                     : s;
     s = s == NATS_OK ? natsOptions_SetSendAsap(o, true) : s; /* else a thread would flush */
     s = s == NATS_OK ? natsOptions_UseGlobalMessageDelivery(o, true) : s;
     s = s == NATS_OK ? natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS) : s;
@@ -1182,7 +1187,8 @@ void tv_bus_free(struct tv_bus *b) {
     while ((slot = TAILQ_FIRST(&b->slots.flying)) != NULL)
         tv_bus_slots_end(&b->slots, slot, TV_ERR_UNAVAILABLE, true);
     deliver_ended(b);
-    STAILQ_FOREACH(s, &b->services, link) tv_bus_srv_free(TV_TAKE_PTR(s->srv));
+    STAILQ_FOREACH(s, &b->services, link)
+        tv_bus_srv_free(TV_TAKE_PTR(s->srv));
     TV_TAILQ_FOREACH_SAFE(n, &b->subscriptions, link, next) {
         if (n->nats == NULL)
             forget_subscription(n);
