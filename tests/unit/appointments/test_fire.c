@@ -171,6 +171,14 @@ static void test_limit_and_backlog(void **state) {
     answer_free(a);
 }
 
+static bool other_is_gone(void *ctx) {
+    char *n = test_sql(&f.db, "SELECT count(*) FROM pg_stat_activity"
+                              " WHERE application_name = 'other'");
+    bool gone = strcmp(n, "0") == 0;
+    free(n);
+    return gone;
+}
+
 /* What another replica is firing is passed over, not waited for. */
 static void test_others_are_not_waited_for(void **state) {
     free(fixture_confirmed(&f, PATIENT, STARTS));
@@ -189,6 +197,7 @@ static void test_others_are_not_waited_for(void **state) {
     assert_value(a, "backlog", "1");
     answer_free(a);
     tv_pg_script_close(other); /* it dies, nothing is lost */
+    assert_true(test_until(other_is_gone, NULL, 10000));
     a = fire("10");
     assert_value(a, "fired", "1");
     answer_free(a);
