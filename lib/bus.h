@@ -1,9 +1,9 @@
-/* bus.h - NATS: the only file that knows libnats.
+/* bus.h - NATS: requests, services, nudges. bus_internal.h tells how it is made.
  *
  * One connection per process. It carries three things:
  *
- *  requests   tv_bus_request() publishes with a reply subject `<inbox>.<token>` of our own wildcard
- *             inbox and remembers the pending request in a slot; the token is slot and generation.
+ *  requests   tv_bus_request() publishes with a reply subject `<inbox>.<slot>.<generation>` of our
+ *             own inbox and remembers the pending request in that slot.
  *             Exactly one of these ends it, and the callback is called once: the reply, the
  *             deadline (TV_ERR_DEADLINE), "no responders" from the server (TV_ERR_UNAVAILABLE, at
  *             once), the loss of the connection (TV_ERR_UNKNOWN_OUTCOME after it was written,
@@ -15,8 +15,10 @@
  *  nudges     tv_bus_publish() and tv_bus_subscribe(): fire and forget, may be lost.
  *
  * Nothing is buffered while the server is away: a publish or request fails at once. Reconnects for
- * ever (wait 50 ms to 2 s with jitter), pings every 10 s and gives up on a silent server after two. A permission
- * violation is counted, logged and turns `healthy` off for good: a wrong allow-list must be seen.
+ * ever (wait 50 ms to 2 s with jitter), pings every 10 s and gives up on a silent server after two
+ * that were not answered. A server that refuses us (wrong password) is logged, turns `healthy` off
+ * and is tried again. A permission violation is counted, logged and turns `healthy` off for good: a
+ * wrong allow-list must be seen.
  */
 #ifndef TV_BUS_H
 #define TV_BUS_H
@@ -28,13 +30,13 @@
 #include "str.h"
 
 struct tv_bus_config {
-    const char *url;          /* nats://host:port[,...]; borrowed */
-    const char *user;         /* NULL: none */
-    const char *password;     /* NULL: none */
-    const char *creds_file;   /* NULL: none; NATS credentials (nkey + JWT) */
-    const char *ca_file;      /* NULL: no TLS unless the URL is tls:// */
-    const char *name;         /* of the service: client name, queue group, inbox prefix */
-    const char *version;      /* SemVer, for ADR-32 */
+    const char *url;        /* nats://host:port[,...]; borrowed */
+    const char *user;       /* NULL: none */
+    const char *password;   /* NULL: none */
+    const char *creds_file; /* NULL: none; NATS credentials (nkey + JWT) */
+    const char *ca_file;    /* NULL: no TLS unless the URL is tls:// */
+    const char *name;       /* of the service: client name, queue group, inbox prefix */
+    const char *version;    /* SemVer, for ADR-32 */
     const char *description;
     void (*on_state)(void *ctx, bool connected); /* on the loop; may be NULL */
     void *ctx;
@@ -45,15 +47,15 @@ struct tv_bus;
 TV_MUST_CHECK enum tv_err tv_bus_new(struct tv_loop *l, const struct tv_bus_config *c,
                                      struct tv_bus **ret, struct tv_error *e);
 bool tv_bus_connected(const struct tv_bus *b);
-/* False after a permission violation or when the connection was closed for good. */
+/* False after a permission violation, and while the server refuses us. */
 bool tv_bus_healthy(const struct tv_bus *b);
 /* Stops taking requests (unsubscribes the services); what is under way goes on. */
 void tv_bus_drain(struct tv_bus *b);
 /* Messages handed to handlers and not answered yet, plus requests pending, plus unsent bytes. */
 size_t tv_bus_pending(const struct tv_bus *b);
-/* Ends pending requests with TV_ERR_UNAVAILABLE, then closes. Runs the loop for at most 1 s to let
- * written bytes out. Calls not answered and subscriptions not given back stay valid for their
- * owners: a later answer is dropped, a later tv_bus_unsubscribe() frees. */
+/* Ends pending requests with TV_ERR_UNAVAILABLE, then lets written bytes out and closes, for which
+ * it runs the loop for at most 1 s. Calls not answered and subscriptions not given back stay valid
+ * for their owners: a later answer is dropped, a later tv_bus_unsubscribe() frees. */
 void tv_bus_free(struct tv_bus *b);
 
 /* -- headers: lower case when written, any case when read ---------------------------------------*/
@@ -97,8 +99,8 @@ void tv_bus_reply_error(struct tv_bus_call *c, enum tv_err err, const char *deta
 void tv_bus_drop(struct tv_bus_call *c); /* no answer: nobody waits any more */
 
 struct tv_bus_service {
-    const char *name;            /* lower case, e.g. "appointments": subjects tv.v1.<name>.* */
-    const char *const *methods;  /* lower case, in the order of their indices */
+    const char *name;           /* lower case, e.g. "appointments": subjects tv.v1.<name>.* */
+    const char *const *methods; /* lower case, in the order of their indices */
     size_t method_count;
     /* `method` indexes `methods`; an unknown method was answered 404 already. */
     void (*on_call)(void *ctx, unsigned method, struct tv_bus_call *call);
@@ -115,10 +117,9 @@ enum tv_err tv_bus_publish(struct tv_bus *b, const char *subject,
                            struct tv_str body);
 struct tv_bus_subscription;
 /* Returns owned; survives reconnects. There may be thousands of them. */
-struct tv_bus_subscription *tv_bus_subscribe(struct tv_bus *b, const char *subject,
-                                             void (*on_message)(void *ctx,
-                                                                const struct tv_bus_message *m),
-                                             void *ctx);
+struct tv_bus_subscription *
+tv_bus_subscribe(struct tv_bus *b, const char *subject,
+                 void (*on_message)(void *ctx, const struct tv_bus_message *m), void *ctx);
 void tv_bus_unsubscribe(struct tv_bus_subscription *s); /* accepts NULL; no call comes after it */
 
 #endif

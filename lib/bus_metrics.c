@@ -1,0 +1,94 @@
+/* bus_metrics.c - what the bus counts. Everything is looked up once and then counted in one step.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus_internal.h"
+
+static struct tv_metric requests_metric = {.name = "tv_bus_requests_total",
+                                           .help = "Requests by subject and how they ended.",
+                                           .type = TV_COUNTER,
+                                           .labels = {"subject", "outcome"}};
+static struct tv_metric served_metric = {.name = "tv_bus_served_total",
+                                         .help = "Calls served by method and how they ended.",
+                                         .type = TV_COUNTER,
+                                         .labels = {"service", "method", "outcome"}};
+static struct tv_metric late_metric = {.name = "tv_bus_late_replies_total",
+                                       .help = "Replies that came when nobody waited any more.",
+                                       .type = TV_COUNTER};
+static struct tv_metric reconnects_metric = {.name = "tv_bus_reconnects_total",
+                                             .help = "Connections to NATS made after a loss.",
+                                             .type = TV_COUNTER};
+static struct tv_metric violations_metric = {.name = "tv_bus_permission_violations_total",
+                                             .help = "Operations that NATS did not permit.",
+                                             .type = TV_COUNTER};
+static struct tv_metric slow_metric = {.name = "tv_bus_slow_consumer_total",
+                                       .help = "Times that NATS messages were dropped here.",
+                                       .type = TV_COUNTER};
+
+struct tv_bus_counted {
+    char *subject;
+    struct tv_series *ended[TV_ERR_COUNT]; /* TV_OK from the start, others when they happen */
+};
+
+void tv_bus_counters_init(struct tv_bus_counters *c) {
+    tv_metric_register(&requests_metric);
+    tv_metric_register(&served_metric);
+    *c = (struct tv_bus_counters){.late = tv_metric_single(&late_metric),
+                                  .reconnects = tv_metric_single(&reconnects_metric),
+                                  .violations = tv_metric_single(&violations_metric),
+                                  .slow = tv_metric_single(&slow_metric)};
+}
+
+static struct tv_bus_counted *new_counted(const char *subject) {
+    struct tv_bus_counted *c = tv_calloc(1, sizeof(*c));
+
+    c->subject = tv_strdup(subject);
+    c->ended[TV_OK] = tv_metric_series(&requests_metric, subject, "ok", NULL, NULL);
+    return c;
+}
+
+static void free_counted(struct tv_bus_counted *c) {
+    if (c != NULL)
+        free(c->subject);
+    free(c);
+}
+
+void tv_bus_counters_done(struct tv_bus_counters *c) {
+    for (size_t i = 0; i < TV_ARRAY_LEN(c->subjects); i++)
+        free_counted(c->subjects[i]);
+    free_counted(c->other);
+}
+
+struct tv_bus_counted *tv_bus_counters_of(struct tv_bus_counters *c, const char *subject) {
+    uint32_t at = 2166136261u; /* FNV-1a */
+
+    for (const char *p = subject; *p != '\0'; p++)
+        at = (at ^ (unsigned char)*p) * 16777619u;
+    for (at %= TV_ARRAY_LEN(c->subjects); c->subjects[at] != NULL;
+         at = (at + 1) % TV_ARRAY_LEN(c->subjects)) {
+        if (strcmp(c->subjects[at]->subject, subject) == 0)
+            return c->subjects[at];
+    }
+    if (c->count < TV_BUS_COUNTED_MAX) {
+        c->count++;
+        return c->subjects[at] = new_counted(subject);
+    }
+    if (c->other == NULL)
+        c->other = new_counted("other");
+    return c->other;
+}
+
+void tv_bus_count_end(struct tv_bus_counted *c, enum tv_err err) {
+    if (c->ended[err] == NULL)
+        c->ended[err] =
+            tv_metric_series(&requests_metric, c->subject, tv_err_info(err)->slug, NULL, NULL);
+    tv_inc(c->ended[err]);
+}
+
+struct tv_series *tv_bus_served_series(const char *service, const char *method,
+                                       enum tv_bus_served outcome) {
+    static const char *const names[] = {"ok", "error", "dropped"};
+
+    return tv_metric_series(&served_metric, service, method, names[outcome], NULL);
+}
