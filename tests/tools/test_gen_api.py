@@ -255,7 +255,7 @@ class Small(unittest.TestCase):
             "subscribe": ["_INBOX_gateway.>"]})
         self.assertEqual(p["watcher"], {"publish": ["tv.v1.things.sweep"],
                                         "subscribe": ["_INBOX_watcher.>", "tv.v1.told.*"]})
-        self.assertEqual(p["store"]["publish"], [])
+        self.assertEqual(p["store"]["publish"], ["_INBOX_operator.>"])
         self.assertIn("tv.v1.things.* store", p["store"]["subscribe"])
         self.assertIn("$SRV.PING.things.*", p["store"]["subscribe"])
         for user in p.values():

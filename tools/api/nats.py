@@ -1,13 +1,21 @@
 """NATS permissions of each program, from who answers what, who calls what, and the nudges.
 
-A server may hear its own requests (in its queue group only), answer them, and be discovered
-(`$SRV`, ADR-32). A caller may send its requests and read its own inbox. Nobody has a wildcard over
-another's subjects.
+A server may hear its own requests (in its queue group only), answer each of them once, and be
+discovered (`$SRV`, ADR-32). A caller may send its requests and read its own inbox. Nobody has a
+wildcard over another's subjects.
+
+The answers to discovery go to the operator's inbox, which servers may write to: one `$SRV.PING` is
+answered by each service of a program, and "several answers to one message" cannot be allowed
+instead. nats-server forgets a message that was answered as often as is allowed, and keeps all
+others until they expire: with more than one allowed it would keep every request of a minute, and
+look through them again and again.
 """
 
 import json
 
-REPLY_EXPIRES = "60s"
+REPLIES_MAX = 1
+REPLY_EXPIRES = "15s"
+OPERATOR_INBOX = "_INBOX_operator.>"
 DISCOVERY = ("PING", "INFO", "STATS")
 
 
@@ -21,7 +29,7 @@ def permissions(api):
     for s in api.services:
         user(s.binary)
         if s.on_bus:
-            serve(user(s.binary)["subscribe"], s)
+            serve(user(s.binary), s)
         for o in s.operations:
             for caller in callers(o):
                 user(caller)["publish"].add(s.subject(o.method_name))
@@ -40,23 +48,18 @@ def callers(o):
     return set(o.options.callers) | ({"gateway"} if o.http else set())
 
 
-def replies_max(api, name):
-    """How often a program may answer one message. `$SRV.PING` asks each of its services, and each
-    answers to the same subject."""
-    return max(1, sum(s.on_bus and s.binary == name for s in api.services))
-
-
-def serve(subscribe, s):
-    subscribe.add(f"{s.subject()} {s.binary}")
+def serve(user, s):
+    user["publish"].add(OPERATOR_INBOX)
+    user["subscribe"].add(f"{s.subject()} {s.binary}")
     for verb in DISCOVERY:
-        subscribe.add(f"$SRV.{verb}")
+        user["subscribe"].add(f"$SRV.{verb}")
         for name in (s.binary, s.name.lower()):
-            subscribe |= {f"$SRV.{verb}.{name}", f"$SRV.{verb}.{name}.*"}
+            user["subscribe"] |= {f"$SRV.{verb}.{name}", f"$SRV.{verb}.{name}.*"}
 
 
 def as_json(api):
     users = {name: {"publish": {"allow": p["publish"]}, "subscribe": {"allow": p["subscribe"]},
-                    "allow_responses": {"max": replies_max(api, name), "expires": REPLY_EXPIRES}}
+                    "allow_responses": {"max": REPLIES_MAX, "expires": REPLY_EXPIRES}}
              for name, p in permissions(api).items()}
     return json.dumps({"users": users}, indent=2) + "\n"
 
@@ -71,7 +74,7 @@ def server_conf(api, passwords):
       permissions: {{
         publish: {{ {publish} }}
         subscribe: {{ allow: {json.dumps(p["subscribe"])} }}
-        allow_responses: {{ max: {replies_max(api, name)}, expires: "{REPLY_EXPIRES}" }}
+        allow_responses: {{ max: {REPLIES_MAX}, expires: "{REPLY_EXPIRES}" }}
       }}
     }}
 """)
