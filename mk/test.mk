@@ -21,7 +21,7 @@ endef
 $(foreach room,lib $(SERVICES),$(eval $(call unit_rules,$(room))))
 
 # The threads of the product meet in these; they run under ThreadSanitizer as well.
-TSAN_TESTS := test_loop test_bus test_rpc
+TSAN_TESTS := test_loop test_bus test_bus_wire test_rpc
 TSAN_BIN := $(foreach t,$(TSAN_TESTS),$(if $(wildcard tests/unit/lib/$(t).c),build/tsan/tests/unit/lib/$(t)))
 
 JOBS ?= $(shell nproc)
@@ -29,8 +29,7 @@ SUB_MAKE = $(MAKE) --no-print-directory -j$(JOBS)
 RUN_TESTS := $(PYTHON) tools/run_tests.py
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
-export LSAN_OPTIONS := suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
-export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS := halt_on_error=1:second_deadlock_stack=1
 
 .PHONY: test-bin
 test-bin: $(UNIT_BIN) $(BINARIES)
