@@ -44,7 +44,8 @@
 struct conn {
     TAILQ_ENTRY(conn) link; /* in d->slow while listed */
     struct tv_httpd *d;
-    int fd; /* libmicrohttpd's */
+    struct tv_http *exchange; /* under way, else NULL */
+    int fd;                   /* libmicrohttpd's */
     bool listed;
     bool sending;         /* it is an answer that is waited for */
     uint64_t acked_bytes; /* at the last look */
@@ -311,7 +312,24 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
     return MHD_YES;
 }
 
-/* The request line was read; `uri` is what it says, before libmicrohttpd decodes it in place. */
+static void end_exchange(struct tv_http *x) {
+    struct tv_httpd *d = x->d;
+
+    x->cut = true; /* writes from within on_end go nowhere */
+    if (x->told && d->config.on_end != NULL)
+        d->config.on_end(d->config.ctx, x);
+    if (x->response != NULL)
+        MHD_destroy_response(x->response);
+    LIST_REMOVE(x, link);
+    x->conn->exchange = NULL;
+    tv_buf_done(&x->body);
+    tv_buf_done(&x->out);
+    tv_arena_free(x->arena); /* and x with it */
+}
+
+/* The request line was read; `uri` is what it says, before libmicrohttpd decodes it in place. It
+ * would go on to parse the query into the memory of the connection, and fall silent when that is
+ * not enough for many parameters; so it finds none. */
 static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *mhd) {
     struct tv_arena *arena = tv_arena_new();
     struct tv_http *x = TV_ARENA_NEW(arena, struct tv_http);
@@ -324,7 +342,12 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *mhd) {
         x->target_bytes = strlen(uri);
         x->query = tv_str(tv_arena_strndup(arena, uri, x->target_bytes));
         x->path = tv_str_cut(&x->query, '?');
+        if (x->query.len > 0)
+            ((char *)(uintptr_t)uri)[x->path.len + 1] = '\0';
     }
+    if (x->conn->exchange != NULL)
+        end_exchange(x->conn->exchange); /* refused by libmicrohttpd without a word to us */
+    x->conn->exchange = x;
     LIST_INSERT_HEAD(&x->d->open, x, link);
     return x;
 }
@@ -336,19 +359,12 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
 
     if (x == NULL)
         return;
-    x->cut = true; /* writes from within on_end go nowhere */
-    if (x->told && d->config.on_end != NULL)
-        d->config.on_end(d->config.ctx, x);
-    if (x->response != NULL)
-        MHD_destroy_response(x->response);
-    LIST_REMOVE(x, link);
-    conn_list(x->conn, false); /* the next request, or the end of the connection */
-    if (d->quiesced)
-        shutdown(x->conn->fd, SHUT_RDWR); /* a stream began without Connection: close */
-    tv_buf_done(&x->body);
-    tv_buf_done(&x->out);
+    struct conn *c = x->conn;
     *con_cls = NULL;
-    tv_arena_free(x->arena); /* and x with it */
+    end_exchange(x);
+    conn_list(c, false); /* the next request, or the end of the connection */
+    if (d->quiesced)
+        shutdown(c->fd, SHUT_RDWR); /* a stream began without Connection: close */
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_context,
@@ -364,6 +380,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         d->connections++;
         conn_list(c, false);
     } else if (c != NULL) {
+        if (c->exchange != NULL)
+            end_exchange(c->exchange);
         conn_unlist(c);
         if (d->connections-- == d->config.connections_max)
             arm_run(d); /* accepts again from its next run on */

@@ -8,6 +8,9 @@
     "aaaaaaaa"
 #define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
 
+#define P20 "&a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9&j=0&a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9&j=0"
+#define P200 P20 P20 P20 P20 P20 P20 P20 P20 P20 P20
+
 /* Closed; libmicrohttpd 0.9.75 says 400 first, 1.0 says nothing. */
 #define NO_ANSWER 0
 
@@ -50,6 +53,7 @@ static const struct refusal {
     {"refused by its head, over the cap",
      "POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n", 401, "who", false},
     {"target", GET("/" A1000 A100), 414, "/problems/uri-too-long", true},
+    {"very many parameters", GET("/?" P200), 200, "", true},
     {"query", GET("/?" A1000 A100), 414, "problem+json", true},
     {"fields",
      "GET / HTTP/1.1\r\nHost: h\r\nX-A: " A1000 A1000 "\r\nX-B: " A1000 A1000 A1000 "\r\n\r\n", 431,
