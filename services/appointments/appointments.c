@@ -181,6 +181,15 @@ static void hash_request(const Televisit__V1__BookRequest *request, struct tv_ar
         (void)snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
+#define YEAR_2000_S INT64_C(946684800)
+#define YEAR_3000_S INT64_C(32503680000)
+#define NOT_BOOKABLE "Use a time of the years 2000 to 2999"
+
+/* Every time that follows from it must be one that can be written, up to year 9999. */
+static bool is_bookable(const Google__Protobuf__Timestamp *starts_at) {
+    return starts_at->seconds >= YEAR_2000_S && starts_at->seconds < YEAR_3000_S;
+}
+
 /* What the database is not asked for; false when the call was answered. */
 static bool may_book(struct tv_call *call, const Televisit__V1__BookRequest *request) {
     const struct tv_actor *actor = &call->context.actor;
@@ -209,6 +218,8 @@ static bool may_book(struct tv_call *call, const Televisit__V1__BookRequest *req
         pointer = "/doctorId", detail = "This is no id";
     else if (request->starts_at == NULL)
         pointer = "/startsAt", detail = "This is required";
+    else if (!is_bookable(request->starts_at))
+        pointer = "/startsAt", detail = NOT_BOOKABLE;
     else if (request->minutes < 0 || request->minutes > 480)
         pointer = "/minutes", detail = "Use 0 to 480";
     else if (ask.staff && !tv_str_is_uuid(tv_str(request->patient_id)))
@@ -411,6 +422,10 @@ void appointments_move(struct tv_call *call) {
     const Televisit__V1__MoveRequest *r = (const void *)call->request;
     if (r->starts_at == NULL) {
         fail_at(call, "/startsAt", "This is required");
+        return;
+    }
+    if (!is_bookable(r->starts_at)) {
+        fail_at(call, "/startsAt", NOT_BOOKABLE);
         return;
     }
     if (r->minutes < 0 || r->minutes > 480) {

@@ -8,7 +8,8 @@ SELECT c.time_zone, (
     FROM tv.slots(c.id, d.id,
                   coalesce(nullif(:from, '')::date, (clock.now AT TIME ZONE c.time_zone)::date),
                   coalesce(nullif(:days::integer, 0), 7)) s
-    WHERE s.starts_at > clock.now AND NOT EXISTS (
+    WHERE s.starts_at > clock.now AND s.starts_at < '3000-01-01Z' -- nobody books later
+        AND NOT EXISTS (
         SELECT FROM tv.appointment a
         WHERE a.doctor_id = d.id AND a.status IN ('REQUESTED', 'CONFIRMED')
             AND tstzrange(a.starts_at, a.ends_at) && tstzrange(s.starts_at, s.ends_at))
