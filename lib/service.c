@@ -294,12 +294,13 @@ static int serve(struct run *r) {
 out:
     if (status != EXIT_SUCCESS)
         tv_log_error("cannot start", F_STR(ERROR, e.detail));
+    /* The needs look at the bus and the state: nobody may ask for them any more. */
+    tv_admin_free(r->admin);
     /* Pending calls end now, by callbacks into the state: it goes after the bus. */
     if (r->env.bus != NULL)
         tv_bus_free(r->env.bus);
     if (r->started)
         s->stop(r->state);
-    tv_admin_free(r->admin);
     tv_timer_free(r->timer);
     tv_loop_free(r->env.loop);
     tv_metrics_done();
