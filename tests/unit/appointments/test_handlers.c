@@ -216,8 +216,18 @@ static void test_bad_bookings(void **state) {
          "/minutes"},
         {AS_DOCTOR, {.starts_at = NOON, .key = "k"}, TV_ERR_FORBIDDEN, ""},
         {admin, {.starts_at = NOON, .key = "k", .patient_id = PATIENT}, TV_ERR_FORBIDDEN, ""},
-        {AS_PATIENT, {.starts_at = "9999-12-31T23:59:59Z", .key = "k"}, TV_ERR_INVALID, ""},
-        {AS_PATIENT, {.starts_at = "0001-01-01T00:00:00Z", .key = "k"}, TV_ERR_INVALID, ""},
+        {AS_PATIENT,
+         {.starts_at = "9999-12-31T23:59:59Z", .key = "k"},
+         TV_ERR_INVALID,
+         "/startsAt"},
+        {AS_PATIENT,
+         {.starts_at = "0001-01-01T00:00:00Z", .key = "k"},
+         TV_ERR_INVALID,
+         "/startsAt"},
+        {AS_STAFF,
+         {.starts_at = "9999-12-31T23:59:59Z", .key = "k", .patient_id = PATIENT},
+         TV_ERR_INVALID,
+         "/startsAt"},
     };
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
         struct outcome *o = book(rows[i].who, rows[i].book);
