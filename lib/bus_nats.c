@@ -49,9 +49,11 @@ static const char *header_in_any_case(struct tv_bus_message *m, const char *name
     const char **keys = NULL, *found = NULL;
     int count = 0;
 
-    if (m->header_case == TV_CASE_LOWER || natsMsgHeader_Keys(m->nats, &keys, &count) != NATS_OK)
+    if (m->header_case == TV_CASE_LOWER)
         return NULL;
-    m->header_case = TV_CASE_LOWER;
+    m->header_case = TV_CASE_LOWER; /* unless there is another one */
+    if (natsMsgHeader_Keys(m->nats, &keys, &count) != NATS_OK)
+        return NULL;
     for (int i = 0; i < count; i++) {
         for (const char *p = keys[i]; *p != '\0'; p++) {
             if (*p >= 'A' && *p <= 'Z')

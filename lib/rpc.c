@@ -1,3 +1,5 @@
+/* rpc.c - see rpc.h. What a call says in headers, an answer says by the message Problem; the bus
+ * carries both and knows neither. */
 #include "rpc.h"
 
 #include <stdio.h>
@@ -11,7 +13,9 @@ enum {
     DEFAULT_DEADLINE_MS = 5000,
     DEADLINE_MAX_MS = 300000,
     NAME_MAX_BYTES = 64, /* of a service or method in a subject */
-    SUBJECT_TEXT = 160,
+    SUBJECT_TEXT = 2 * NAME_MAX_BYTES + 8,
+    METHODS_MAX = 256, /* that one process calls */
+    NUMBER_TEXT = 24,
     RETRY_AFTER_S = 1, /* of UNAVAILABLE */
 };
 
@@ -41,9 +45,8 @@ static void lower(const char *name, char out[static NAME_MAX_BYTES]) {
 /* -- actors -------------------------------------------------------------------------------------*/
 
 static const char *const role_names[] = {
-    [TV_ROLE_NONE] = "none",   [TV_ROLE_PATIENT] = "patient",
-    [TV_ROLE_DOCTOR] = "doctor", [TV_ROLE_STAFF] = "staff",
-    [TV_ROLE_ADMIN] = "admin", [TV_ROLE_INTERPRETER] = "interpreter",
+    [TV_ROLE_NONE] = "none",   [TV_ROLE_PATIENT] = "patient", [TV_ROLE_DOCTOR] = "doctor",
+    [TV_ROLE_STAFF] = "staff", [TV_ROLE_ADMIN] = "admin",     [TV_ROLE_INTERPRETER] = "interpreter",
     [TV_ROLE_GUEST] = "guest", [TV_ROLE_SERVICE] = "service",
 };
 
@@ -51,13 +54,23 @@ const char *tv_role_name(enum tv_role r) {
     return (size_t)r < TV_ARRAY_LEN(role_names) ? role_names[r] : "none";
 }
 
-static const char *or_dash(const char *text) { return *text == '\0' ? "-" : text; }
+/* Appends the text, or "-" for what is absent, and a space. */
+static char *put_word(char *at, const char *text) {
+    size_t len = strlen(text);
+
+    memcpy(at, len == 0 ? "-" : text, TV_MAX(len, 1));
+    at += TV_MAX(len, 1);
+    *at = ' ';
+    return at + 1;
+}
 
 void tv_actor_format(const struct tv_actor *actor, char out[static TV_ACTOR_TEXT_MAX]) {
-    snprintf(out, TV_ACTOR_TEXT_MAX, "%s %s %s %s", or_dash(actor->clinic_id),
-             or_dash(actor->person_id),
-             actor->role == TV_ROLE_NONE ? "-" : tv_role_name(actor->role),
-             or_dash(actor->session_id));
+    char *at = put_word(out, actor->clinic_id);
+
+    at = put_word(at, actor->person_id);
+    at = put_word(at, actor->role == TV_ROLE_NONE ? "" : tv_role_name(actor->role));
+    at = put_word(at, actor->session_id);
+    at[-1] = '\0';
 }
 
 static bool parse_id(struct tv_str text, char out[static 37]) {
@@ -143,7 +156,7 @@ static const char *intern(const char *word) {
         return NULL;
     for (size_t i = 0; i < TV_ARRAY_LEN(words); i++) {
         if (words[i][0] == '\0')
-            strcpy(words[i], word);
+            memcpy(words[i], word, strlen(word) + 1);
         if (strcmp(words[i], word) == 0)
             return words[i];
     }
@@ -266,8 +279,8 @@ static void end_call(struct tv_call *call) {
 }
 
 /* True, and the call is over, when its caller has given up. */
-static bool is_too_late(struct tv_call *call) {
-    if (tv_clock_mono_us() < call->context.deadline_us)
+static bool is_too_late(struct tv_call *call, int64_t now_us) {
+    if (now_us < call->context.deadline_us)
         return false;
     tv_inc(call->server->expired);
     tv_bus_drop(call->bus_call);
@@ -293,16 +306,14 @@ static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call
                              .method = &s->descriptor->methods[method],
                              .service_ctx = s->service_ctx,
                              .bus_call = bus_call,
-                             .server = s,
-                             .method_index = method,
-                             .started_us = now_us};
+                             .server = s};
     s->in_flight++;
     if (read_context(m, now_us, &call->context, &e) != TV_OK) {
         tv_inc(s->malformed);
         tv_call_fail(call, &e);
         return;
     }
-    if (is_too_late(call))
+    if (is_too_late(call, now_us))
         return;
     call->request = tv_pb_unpack(call->method->input, tv_bus_body(m), a);
     if (call->request == NULL) {
@@ -316,14 +327,14 @@ static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call
 
 void tv_call_reply(struct tv_call *call, const ProtobufCMessage *reply) {
     assert(reply->descriptor == call->method->output);
-    if (is_too_late(call))
+    if (is_too_late(call, tv_clock_mono_us()))
         return;
     tv_bus_reply(call->bus_call, tv_pb_pack(reply, call->arena));
     end_call(call);
 }
 
 void tv_call_fail(struct tv_call *call, const struct tv_error *e) {
-    if (is_too_late(call))
+    if (is_too_late(call, tv_clock_mono_us()))
         return;
     answer_error(call->bus_call, e, call->arena);
     end_call(call);
@@ -393,7 +404,6 @@ struct flying_call {
 /* Fills `e` from an error reply; false when it is a good one. */
 static bool read_error(const struct tv_bus_message *m, struct tv_arena *a, struct tv_error *e) {
     const char *number = tv_bus_header(m, "Nats-Service-Error-Code");
-    const char *slug = tv_bus_header(m, "tv-error");
     uint64_t status = 0;
 
     if (number == NULL && tv_bus_header(m, "Nats-Service-Error") == NULL)
@@ -405,6 +415,7 @@ static bool read_error(const struct tv_bus_message *m, struct tv_arena *a, struc
         tv_problem_to_error((struct Televisit__V1__Problem *)(void *)p, e);
         return true;
     }
+    const char *slug = tv_bus_header(m, "tv-error");
     if (slug != NULL)
         e->code = tv_err_by_slug(slug);
     if (e->code == TV_OK && number != NULL && tv_str_to_u64(tv_str(number), 0, 599, &status))
@@ -438,31 +449,63 @@ static void on_bus_reply(void *ctx, enum tv_err err, const struct tv_bus_message
     f->on_reply(f->ctx, e.code, &e, reply);
 }
 
+/* `tv.v1.<service>.<method>`, made once for each method that this process calls. */
+static const char *subject_of(const ProtobufCServiceDescriptor *service,
+                              const ProtobufCMethodDescriptor *method) {
+    static struct {
+        const ProtobufCMethodDescriptor *method;
+        char text[SUBJECT_TEXT];
+    } made[METHODS_MAX];
+    char service_name[NAME_MAX_BYTES], method_name[NAME_MAX_BYTES];
+    size_t at = (uintptr_t)method / sizeof(*method) % METHODS_MAX;
+
+    for (size_t i = 0; i < METHODS_MAX; i++, at = (at + 1) % METHODS_MAX) {
+        if (made[at].method == method)
+            return made[at].text;
+        if (made[at].method == NULL)
+            break;
+    }
+    if (made[at].method != NULL)
+        tv_panic("more than %d methods are called, the last is %s", METHODS_MAX, method->name);
+    lower(service->short_name, service_name);
+    lower(method->name, method_name);
+    snprintf(made[at].text, SUBJECT_TEXT, "tv.v1.%s.%s", service_name, method_name);
+    made[at].method = method;
+    return made[at].text;
+}
+
+/* What is left until the deadline, in milliseconds; returns where the digits begin. */
+static const char *budget_text(int64_t left_us, char out[static NUMBER_TEXT]) {
+    uint64_t ms = (uint64_t)TV_MAX(left_us, 0) / TV_US_PER_MS;
+    char *at = out + NUMBER_TEXT - 1;
+
+    *at = '\0';
+    do
+        *--at = (char)('0' + ms % 10);
+    while ((ms /= 10) > 0);
+    return at;
+}
+
 tv_bus_token tv_rpc_call(struct tv_bus *b, const ProtobufCServiceDescriptor *service,
                          const ProtobufCMethodDescriptor *method, const struct tv_context *context,
                          const ProtobufCMessage *request, struct tv_arena *a,
                          tv_rpc_reply_fn *on_reply, void *ctx) {
     struct flying_call *f = TV_ARENA_NEW(a, struct flying_call);
-    char subject[SUBJECT_TEXT], service_name[NAME_MAX_BYTES], method_name[NAME_MAX_BYTES];
-    char left[24], actor[TV_ACTOR_TEXT_MAX];
+    char budget[NUMBER_TEXT], actor[TV_ACTOR_TEXT_MAX];
     struct tv_bus_header headers[4];
     size_t count = 0;
 
     assert(request->descriptor == method->input);
     *f = (struct flying_call){
         .arena = a, .output = method->output, .on_reply = on_reply, .ctx = ctx};
-    lower(service->short_name, service_name);
-    lower(method->name, method_name);
-    snprintf(subject, sizeof(subject), "tv.v1.%s.%s", service_name, method_name);
-    snprintf(left, sizeof(left), "%lld",
-             (long long)((context->deadline_us - tv_clock_mono_us()) / TV_US_PER_MS));
     tv_actor_format(&context->actor, actor);
-    headers[count++] = (struct tv_bus_header){deadline_header, left};
+    headers[count++] = (struct tv_bus_header){
+        deadline_header, budget_text(context->deadline_us - tv_clock_mono_us(), budget)};
     headers[count++] = (struct tv_bus_header){actor_header, actor};
     if (context->request_id[0] != '\0')
         headers[count++] = (struct tv_bus_header){request_id_header, context->request_id};
     if (context->traceparent[0] != '\0')
         headers[count++] = (struct tv_bus_header){traceparent_header, context->traceparent};
-    return tv_bus_request(b, subject, headers, count, tv_pb_pack(request, a),
+    return tv_bus_request(b, subject_of(service, method), headers, count, tv_pb_pack(request, a),
                           context->deadline_us, on_bus_reply, f);
 }

@@ -34,7 +34,7 @@ const char *tv_role_name(enum tv_role r); /* "patient" */
 
 /* Who asks. On the bus it is text: "clinic person role session", "-" for what is absent. */
 struct tv_actor {
-    char clinic_id[37];  /* empty when absent */
+    char clinic_id[37]; /* empty when absent */
     char person_id[37];
     char session_id[37];
     enum tv_role role;
@@ -66,8 +66,6 @@ struct tv_call {
     /* private from here on */
     struct tv_bus_call *bus_call;
     struct tv_rpc_server *server;
-    unsigned method_index;
-    int64_t started_us;
 };
 
 typedef void tv_rpc_handler(struct tv_call *call);

@@ -104,7 +104,8 @@ struct outcome {
 };
 static bool has_ended(void *ctx) { return ((struct outcome *)ctx)->calls > 0; }
 
-static void on_reply(void *ctx, enum tv_err err, const struct tv_error *e, ProtobufCMessage *reply) {
+static void on_reply(void *ctx, enum tv_err err, const struct tv_error *e,
+                     ProtobufCMessage *reply) {
     struct outcome *o = ctx;
     o->calls++;
     o->err = err;
@@ -215,7 +216,8 @@ static void test_the_context_travels(void **state) {
     memcpy(c.actor.clinic_id, an_id, sizeof(an_id));
     memcpy(c.actor.session_id, an_id, sizeof(an_id));
     memcpy(c.request_id, an_id, sizeof(an_id));
-    strcpy(c.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    snprintf(c.traceparent, sizeof(c.traceparent),
+             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     start(&o, "", &c);
     assert_true(tv_loop_run_until(loop, has_ended, &o, WAIT_US));
     assert_memory_equal(&seen.actor, &c.actor, sizeof(c.actor));
@@ -335,8 +337,13 @@ static void test_headers(void **state) {
 }
 
 static void test_malformed_bodies(void **state) {
-    static const struct tv_str bodies[] = {
-        {"\xff", 1}, {"\x0a\x05" "ab", 4}, {"\x0a", 1}, {"\x0b\x0c", 2}, {"{\"json\":1}", 10}};
+    static const struct tv_str bodies[] = {{"\xff", 1},
+                                           {"\x0a\x05"
+                                            "ab",
+                                            4},
+                                           {"\x0a", 1},
+                                           {"\x0b\x0c", 2},
+                                           {"{\"json\":1}", 10}};
     for (size_t i = 0; i < TV_ARRAY_LEN(bodies); i++)
         assert_string_equal(raw(NULL, 0, bodies[i], WAIT_US).slug, "malformed");
     assert_int_equal(served, 0);
@@ -350,8 +357,8 @@ static void test_malformed_replies(void **state) {
         enum tv_err seen;
     } rows[] = {
         {TV_OK, "\xff\xff", TV_ERR_INTERNAL},
-        {TV_ERR_GONE, "", TV_ERR_GONE},              /* by its slug */
-        {TV_ERR_TOO_LATE, "\xff", TV_ERR_TOO_LATE},  /* the same: the Problem is unreadable */
+        {TV_ERR_GONE, "", TV_ERR_GONE},             /* by its slug */
+        {TV_ERR_TOO_LATE, "\xff", TV_ERR_TOO_LATE}, /* the same: the Problem is unreadable */
         {TV_OK, "", TV_OK},
     };
     static const char *const methods[] = {"issue"};
@@ -388,7 +395,8 @@ static void test_actor_text(void **state) {
         {"- - - -", true},
         {"0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b - patient -", true},
         {"0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b 0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b service "
-         "0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b", true},
+         "0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+         true},
         {"", false},
         {"-", false},
         {"- - -", false},
@@ -418,8 +426,8 @@ static void test_actor_text(void **state) {
 
 static void test_roles_are_those_of_the_proto(void **state) {
     for (int r = TV_ROLE_PATIENT; r <= TV_ROLE_SERVICE; r++) {
-        const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(
-            &televisit__v1__role__value__descriptor, r);
+        const ProtobufCEnumValue *v =
+            protobuf_c_enum_descriptor_get_value(&televisit__v1__role__value__descriptor, r);
         assert_non_null(v);
         assert_true(tv_str_eq_nocase(tv_str(v->name), tv_str(tv_role_name((enum tv_role)r))));
     }
