@@ -41,3 +41,12 @@ $(SQL_OUT): $(SQL_STAMP) ;
 
 .PHONY: gen
 gen: $(PROTO_STAMP) $(API_STAMP) $(SQL_STAMP) ## generate code, openapi.json, allow-lists, API.md
+
+.PHONY: docs
+docs: all $(API_STAMP) ## API.md and CONFIG.md in build/docs, from the protos and the services
+	@mkdir -p build/docs
+	@cp $(GEN)/API.md build/docs/API.md
+	@{ echo '# Configuration'; echo; echo 'Environment variables of each service.'; \
+	    for s in $(SERVICES); do printf '\n## %s\n\n```\n' $$s; $(B)/bin/$$s --help-config; \
+	    printf '```\n'; done; } > build/docs/CONFIG.md
+	@echo "written: build/docs/API.md build/docs/CONFIG.md"

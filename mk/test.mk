@@ -39,6 +39,27 @@ test-unit: deps ## unit tests under ASan and UBSan, with a local NATS (SERVICE=t
 	@$(SUB_MAKE) VARIANT=asan SERVICE=$(SERVICE) test-bin
 	@$(RUN_TESTS) $(UNIT_SRC:%.c=build/asan/%)
 
+.PHONY: test-integration
+test-integration: deps livekit ## our programs with a real PostgreSQL, NATS and LiveKit
+	@$(SUB_MAKE) VARIANT=asan all
+	@$(RUN_TESTS) --jobs 1 --timeout 600 $(INTEGRATION_TESTS)
+
+# Fuzzing: tests/fuzz/fuzz_x.c with its seeds in tests/fuzz/corpus/x. The seeds are replayed by a
+# unit test; here clang looks for more. What it finds goes into the corpus with its fix.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz
+fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
+	@$(SUB_MAKE) CC=clang VARIANT=asan B=build/fuzz build/fuzz/libtv.a build/fuzz/libproto.a
+	@for f in $(FUZZERS); do \
+	    mkdir -p build/fuzz/corpus/$$f; \
+	    clang $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined \
+	        -o build/fuzz/fuzz_$$f tests/fuzz/fuzz_$$f.c build/fuzz/libtv.a build/fuzz/libproto.a \
+	        $(LIBS); \
+	    build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+	done
+
 .PHONY: test
 test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
 	@$(SUB_MAKE) VARIANT=asan test-bin

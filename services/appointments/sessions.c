@@ -1,4 +1,4 @@
-/* sessions.c - opening and renewing sessions (docs/adr/0013-refresh-tokens.md).
+/* sessions.c - opening and renewing sessions (docs/adr/0007-refresh-tokens.md).
  *
  * Open: the hash of the mail address is read, the password is checked on a worker, then the session
  * is written. For an unknown clinic or address the same check runs against a hash that no password

@@ -1,4 +1,4 @@
--- Uses up a refresh token and gives the next one (docs/adr/0013-refresh-tokens.md).
+-- Uses up a refresh token and gives the next one (docs/adr/0007-refresh-tokens.md).
 -- :token_sha256 of what the client showed, :next_sha256 of what it gets, :idle_s (the next one is
 -- good for so long), :grace_s (a used token may come again for so long: a doubled request, or a
 -- reply that was lost). No row: unknown. `outcome`: renewed; expired; reused, and then the session
