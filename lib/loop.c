@@ -32,10 +32,10 @@ struct tv_loop {
     TAILQ_HEAD(, tv_turn) turns; /* armed */
     bool (*until)(void *ctx);    /* of tv_loop_run_until(); asked at the end of each turn */
     void *until_ctx;
-    int64_t now_us;              /* of this turn; 0: nobody asked yet */
-    unsigned users;              /* timers and watches not freed */
+    int64_t now_us; /* of this turn; 0: nobody asked yet */
+    unsigned users; /* timers and watches not freed */
 
-    uv_mutex_t mutex;              /* guards `mail` */
+    uv_mutex_t mutex;                   /* guards `mail` */
     STAILQ_HEAD(mailbox, tv_mail) mail; /* not empty: `wake` was sent */
 
     struct worker workers[WORKERS];

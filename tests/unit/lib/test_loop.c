@@ -19,8 +19,10 @@
 static char story[256];
 
 static void tell(const char *what) {
-    assert_true(strlen(story) + strlen(what) < sizeof(story));
-    strcat(story, what);
+    size_t told = strlen(story);
+
+    assert_true(told + strlen(what) < sizeof(story));
+    snprintf(story + told, sizeof(story) - told, "%s", what);
 }
 
 static struct tv_loop *loop;
