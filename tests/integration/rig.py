@@ -134,6 +134,7 @@ class Rig:
     def person(self, email):
         if email not in self.people:
             self.people[email] = Person(self, email)
+            assert self.people[email].session  # once, before many threads ask for it
         return self.people[email]
 
     def of_role(self, role, index=0):
