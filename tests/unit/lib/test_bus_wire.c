@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -40,6 +41,14 @@ static bool never(void *ctx) { return false; }
 
 static void wait_for(bool (*done)(void *ctx), void *ctx) {
     assert_true(tv_loop_run_until(loop, done, ctx, WAIT_US));
+}
+
+/* Returns when all threads of the server stand still. */
+static void freeze(void) {
+    siginfo_t info;
+
+    test_signal(server.proc, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)test_proc_pid(server.proc), &info, WSTOPPED), 0);
 }
 
 struct outcome {
@@ -149,7 +158,7 @@ static void test_a_silent_server_is_noticed_by_pings(void **state) {
     wait_for_service();
     start(&flying, "tv.v1.proof.hold", TV_S(""), LONG_US);
     wait_for(is_held, NULL);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     wait_for(has_ended, &flying);
     assert_int_equal(flying.err, TV_ERR_UNKNOWN_OUTCOME);
     assert_true(tv_clock_mono_us() - from_us < LONG_US / 2); /* not by its deadline */
@@ -166,7 +175,7 @@ static void test_a_silent_server_is_noticed_by_pings(void **state) {
 static void test_deadlines_hold_when_the_server_is_silent(void **state) {
     bus = new_bus(NULL);
     wait_for(is_connected, bus);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     int64_t from_us = tv_clock_mono_us();
     assert_int_equal(ask("tv.v1.proof.echo", 50000), TV_ERR_DEADLINE);
     assert_in_range(tv_clock_mono_us() - from_us, 50000, 5000000);
@@ -192,7 +201,7 @@ static void test_what_was_not_written_is_unavailable(void **state) {
 
     bus = new_bus(NULL);
     wait_for(is_connected, bus);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     fill_the_way_out();
     start(&unwritten, "tv.v1.proof.echo", TV_S(""), LONG_US);
     tv_loop_run_until(loop, never, NULL, 20000);
@@ -208,7 +217,7 @@ static void test_what_was_not_written_is_unavailable(void **state) {
 static void test_what_waited_for_the_socket_is_sent_when_it_can(void **state) {
     bus = new_bus(NULL);
     wait_for(is_connected, bus);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     fill_the_way_out();
     test_signal(server.proc, SIGCONT);
     for (size_t i = 0; i < TV_ARRAY_LEN(filling); i++) {
@@ -319,7 +328,7 @@ static void connected(void) { wait_for(is_connected, bus); }
 
 static void frozen_and_full(void) {
     wait_for(is_connected, bus);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     fill_the_way_out();
 }
 
@@ -327,7 +336,7 @@ static void connecting(void) { tv_loop_run_until(loop, never, NULL, 20000); }
 
 static void reconnecting(void) {
     wait_for(is_connected, bus);
-    test_signal(server.proc, SIGSTOP);
+    freeze();
     wait_for(is_disconnected, bus);
     tv_loop_run_until(loop, never, NULL, 150000); /* an attempt is under way */
 }
@@ -353,7 +362,7 @@ static void test_the_end_takes_a_second_at_most(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
         tv_bus_ping_interval_ms = rows[i].ping_ms;
         if (rows[i].is_frozen_before)
-            test_signal(server.proc, SIGSTOP);
+            freeze();
         bus = new_bus(NULL);
         tv_bus_serve(bus, &proof);
         struct tv_bus_subscription *s = tv_bus_subscribe(bus, "tv.v1.inbox.x", on_nudge, NULL);
