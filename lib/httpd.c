@@ -1,10 +1,7 @@
 /* httpd.c - see httpd.h.
  *
- * Whose turn is it? A connection is on the list `slow` while its client must act (send a head, a
- * body, take an answer) and off it while we must (a handler thinks, a stream has nothing to say).
- * The time to act is the same everywhere, so the list is in the order of its deadlines and one
- * timer guards all of them; a client that sends one byte a second gains nothing by it. The
- * timeouts of libmicrohttpd, which start anew with each byte, are off.
+ * How long a client may take is guarded by httpd_turns.h. The timeouts of libmicrohttpd, which
+ * start anew with each byte, are off.
  *
  * libmicrohttpd is run once a turn of the loop (`run`), after everything that the turn brought has
  * queued its answers. A request that on_request answers at once is never suspended: suspending
@@ -30,6 +27,7 @@
 #include "lib/clock.h"
 #include "lib/httpd_head.h"
 #include "lib/httpd_socket.h"
+#include "lib/httpd_turns.h"
 
 /* A body that is refused is read to its end and forgotten up to this size, so that the client
  * reads our answer instead of a reset, and may go on with the connection. */
@@ -38,18 +36,12 @@
 #define POOL_BYTES 8192
 #define RUNS_A_TURN_MAX 16 /* of MHD_run, while it says that it has more to do */
 #define STOP_ROUNDS_MAX 100
-#define SLOWEST_US_PER_BYTE 1000 /* 1 kB/s: who takes an answer slower than that is cut */
 
 /* One TCP connection. */
 struct conn {
-    TAILQ_ENTRY(conn) link; /* in d->slow while listed */
     struct tv_httpd *d;
-    struct tv_http *exchange; /* under way, else NULL */
-    int fd;                   /* libmicrohttpd's */
-    bool listed;
-    bool sending;         /* it is an answer that is waited for */
-    uint64_t acked_bytes; /* at the last look */
-    int64_t deadline_us;
+    struct tv_http *exchange;  /* under way, else NULL */
+    struct tv_httpd_turn turn; /* its descriptor is libmicrohttpd's */
 };
 
 struct tv_httpd {
@@ -58,10 +50,8 @@ struct tv_httpd {
     struct MHD_Daemon *mhd;
     struct tv_watch *watch;
     struct tv_turn run;
-    struct tv_timer *slow_timer; /* armed for the head of `slow` or earlier */
-    bool slow_timer_armed;
-    struct tv_timer *again; /* libmicrohttpd has more to do than one turn should wait for */
-    TAILQ_HEAD(, conn) slow;
+    struct tv_httpd_turns turns;
+    struct tv_timer *again;    /* libmicrohttpd has more to do than one turn should wait for */
     LIST_HEAD(, tv_http) open; /* every exchange */
     unsigned port;
     unsigned connections;
@@ -102,57 +92,6 @@ struct tv_http {
     size_t out_sent; /* bytes of `out` that libmicrohttpd has taken */
 };
 
-/* -- deadlines ----------------------------------------------------------------------------------*/
-
-static void conn_unlist(struct conn *c) {
-    if (c->listed)
-        TAILQ_REMOVE(&c->d->slow, c, link);
-    c->listed = false;
-}
-
-/* From now on the client has idle_timeout_us to act. */
-static void conn_list(struct conn *c, bool sending) {
-    struct tv_httpd *d = c->d;
-
-    conn_unlist(c);
-    c->listed = true;
-    c->sending = sending;
-    c->deadline_us = tv_loop_now_us(d->loop) + d->config.idle_timeout_us;
-    TAILQ_INSERT_TAIL(&d->slow, c, link);
-    if (!d->slow_timer_armed) {
-        d->slow_timer_armed = true;
-        tv_timer_set(d->slow_timer, d->config.idle_timeout_us);
-    }
-}
-
-/* A long answer may take its time, as long as it moves. */
-static bool moves(struct conn *c) {
-    uint64_t before = c->acked_bytes;
-
-    c->acked_bytes = tv_httpd_acked_bytes(c->fd);
-    return c->sending &&
-           (int64_t)(c->acked_bytes - before) >= c->d->config.idle_timeout_us / SLOWEST_US_PER_BYTE;
-}
-
-static void on_slow_timer(void *ctx) {
-    struct tv_httpd *d = ctx;
-    int64_t now_us = tv_loop_now_us(d->loop);
-    struct conn *c;
-
-    d->slow_timer_armed = false;
-    while ((c = TAILQ_FIRST(&d->slow)) != NULL && c->deadline_us <= now_us) {
-        conn_unlist(c);
-        if (moves(c))
-            conn_list(c, true);
-        else
-            shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end of it and closes */
-    }
-    if (c != NULL) {
-        d->slow_timer_armed = true;
-        tv_timer_set(d->slow_timer, c->deadline_us - now_us);
-    }
-}
-
 /* -- running libmicrohttpd ----------------------------------------------------------------------*/
 
 static void run(void *ctx) {
@@ -192,7 +131,7 @@ static void cut(struct tv_http *x) {
     if (x->cut)
         return;
     x->cut = true;
-    shutdown(x->conn->fd, SHUT_RDWR);
+    shutdown(x->conn->turn.fd, SHUT_RDWR);
     resume(x);
 }
 
@@ -225,9 +164,9 @@ static enum MHD_Result queue(struct tv_http *x) {
     enum MHD_Result done;
 
     if (x->stream)
-        conn_unlist(x->conn);
+        tv_httpd_turn_ours(&x->conn->turn);
     else
-        conn_list(x->conn, true);
+        tv_httpd_turn_theirs(&x->conn->turn, true);
     done = MHD_queue_response(x->mhd, x->status, x->response);
     MHD_destroy_response(TV_TAKE_PTR(x->response));
     x->queued = true;
@@ -245,7 +184,7 @@ static enum MHD_Result begin(struct tv_http *x, const char *method, const char *
     x->begun = true;
     x->method = method;
     x->body.max = c->body_bytes_max;
-    conn_list(x->conn, false);
+    tv_httpd_turn_theirs(&x->conn->turn, false);
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, &h);
     x->has_body = h.chunked || (h.lengths == 1 && !tv_str_eqz(h.length, "0"));
     fault = tv_httpd_head_fault(&h, version);
@@ -296,7 +235,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
     }
     if (!x->handed) {
         x->handed = true;
-        conn_unlist(x->conn);
+        tv_httpd_turn_ours(&x->conn->turn);
         if (!x->answered && x->body.overflow)
             refuse(x, TV_ERR_TOO_LARGE, "");
         if (!x->answered) {
@@ -362,9 +301,9 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
     struct conn *c = x->conn;
     *con_cls = NULL;
     end_exchange(x);
-    conn_list(c, false); /* the next request, or the end of the connection */
+    tv_httpd_turn_theirs(&c->turn, false); /* the next request, or the end of the connection */
     if (d->quiesced)
-        shutdown(c->fd, SHUT_RDWR); /* a stream began without Connection: close */
+        shutdown(c->turn.fd, SHUT_RDWR); /* a stream began without Connection: close */
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_context,
@@ -375,14 +314,15 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         c = tv_calloc(1, sizeof(*c));
         c->d = d;
-        c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        c->turn.turns = &d->turns;
+        c->turn.fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         *socket_context = c;
         d->connections++;
-        conn_list(c, false);
+        tv_httpd_turn_theirs(&c->turn, false);
     } else if (c != NULL) {
         if (c->exchange != NULL)
             end_exchange(c->exchange);
-        conn_unlist(c);
+        tv_httpd_turn_ours(&c->turn);
         if (d->connections-- == d->config.connections_max)
             arm_run(d); /* accepts again from its next run on */
         free(c);
@@ -404,7 +344,6 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
 
     d->config = *c;
     d->loop = l;
-    TAILQ_INIT(&d->slow);
     LIST_INIT(&d->open);
     err = tv_httpd_listen(c->address, &fd, &d->port, e);
     if (err != TV_OK) {
@@ -425,7 +364,7 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
         return tv_fail(e, TV_ERR_UNAVAILABLE, "%.100s: the HTTP server does not start", c->address);
     }
     d->run = (struct tv_turn){.fn = run, .ctx = d};
-    d->slow_timer = tv_timer_new(l, on_slow_timer, d);
+    tv_httpd_turns_init(&d->turns, l, c->idle_timeout_us);
     d->again = tv_timer_new(l, arm_run, d);
     d->watch = tv_watch_new(l, MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
                             TV_READABLE, on_readable, d);
@@ -438,10 +377,17 @@ unsigned tv_httpd_port(const struct tv_httpd *d) { return d->port; }
 unsigned tv_httpd_connections(const struct tv_httpd *d) { return d->connections; }
 
 void tv_httpd_quiesce(struct tv_httpd *d) {
+    struct tv_http *x;
+
     if (d->quiesced)
         return;
     d->quiesced = true;
     close(MHD_quiesce_daemon(d->mhd));
+    /* libmicrohttpd does not see an end that came together with a part of the request: nobody shall
+     * wait for the rest of it now. */
+    LIST_FOREACH(x, &d->open, link)
+        if (!x->handed && tv_httpd_hung_up(x->conn->turn.fd))
+            cut(x);
 }
 
 void tv_httpd_free(struct tv_httpd *d) {
@@ -460,7 +406,7 @@ void tv_httpd_free(struct tv_httpd *d) {
     MHD_stop_daemon(d->mhd);
     tv_turn_disarm(d->loop, &d->run);
     tv_watch_free(d->watch);
-    tv_timer_free(d->slow_timer);
+    tv_httpd_turns_done(&d->turns);
     tv_timer_free(d->again);
     free(d);
 }
@@ -602,7 +548,7 @@ bool tv_http_write(struct tv_http *x, struct tv_str bytes) {
     }
     tv_buf_str(&x->out, bytes);
     /* A suspended connection is watched by nobody, and the first write after a hang-up succeeds. */
-    if (x->out.overflow || tv_httpd_hung_up(x->conn->fd)) {
+    if (x->out.overflow || tv_httpd_hung_up(x->conn->turn.fd)) {
         cut(x);
         return false;
     }
