@@ -117,6 +117,7 @@ class Rig:
                               capture_output=True, check=False, timeout=180)
         if done.returncode != 0:
             raise AssertionError(f"stackctl {' '.join(words)}: {done.stdout}{done.stderr}")
+        assert "was killed" not in done.stderr, done.stderr  # it did not end when it was told to
         return done.stdout
 
     def ask(self, method, path, body=None, timeout=30, **headers):
