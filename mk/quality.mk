@@ -33,5 +33,5 @@ test-tools: ## tests of the generators and of lint
 	@$(PYTHON) -B -m unittest discover -s tests/tools -p 'test_*.py'
 
 .PHONY: check-debian13
-check-debian13: ## build without a warning and run the unit tests on Debian 13 (root only)
+check-debian13: livekit ## build without a warning and run the unit tests on Debian 13 (root only)
 	@tools/debian13.sh
