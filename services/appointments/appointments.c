@@ -236,11 +236,33 @@ static enum tv_err fill_told(const struct tv_pg_result *r, struct tv_arena *a,
     return tv_pg_rows(r) == 0 ? TV_OK : tv_pbrow_fill(r, &reply->base, a, e);
 }
 
+/* The appointment as it is after the change, and what is to be told of it. */
+static void answer_change(struct tv_call *call, const struct tv_pg_result *appointment,
+                          const struct tv_pg_result *told) {
+    struct tv_error fault = TV_ERROR_INIT;
+    Televisit__V1__ChangeReply *reply =
+        TV_PB_NEW(call->arena, Televisit__V1__ChangeReply, televisit__v1__change_reply__descriptor);
+    if (view_appointment(appointment, 0, call->arena, &reply->appointment, &fault) != TV_OK ||
+        fill_told(told, call->arena, reply, &fault) != TV_OK)
+        tv_call_fail(call, &fault);
+    else
+        tv_call_reply(call, &reply->base);
+}
+
+/* Runs the statements as one transaction, all with the same binds. */
+static void submit(struct tv_call *call, const struct tv_pg_statement *const *unit, unsigned count,
+                   const struct bind *binds, size_t bind_count, tv_pg_done *on_done) {
+    struct tv_pg_query queries[TV_PG_UNIT_MAX];
+    for (unsigned i = 0; i < count; i++)
+        queries[i] = (struct tv_pg_query){
+            unit[i], bind_params(unit[i], &call->context.actor, binds, bind_count, call->arena)};
+    tv_pg_submit(app_of(call)->pg, queries, count, call->context.deadline_us, on_done, call);
+}
+
 /* Results of book, idempotency_store, idempotency_read. */
 static void on_booked(void *ctx, enum tv_err err, const struct tv_error *e,
                       const struct tv_pg_result *const *results, unsigned count) {
     struct tv_call *call = ctx;
-    struct tv_error fault = TV_ERROR_INIT;
     if (err != TV_OK) {
         tv_call_fail(call, e);
         return;
@@ -251,13 +273,7 @@ static void on_booked(void *ctx, enum tv_err err, const struct tv_error *e,
         tv_call_failf(call, TV_ERR_KEY_REUSED, "Use a new key for a new request");
         return;
     }
-    Televisit__V1__ChangeReply *reply =
-        TV_PB_NEW(call->arena, Televisit__V1__ChangeReply, televisit__v1__change_reply__descriptor);
-    if (view_appointment(results[2], 0, call->arena, &reply->appointment, &fault) != TV_OK ||
-        fill_told(results[0], call->arena, reply, &fault) != TV_OK)
-        tv_call_fail(call, &fault);
-    else
-        tv_call_reply(call, &reply->base);
+    answer_change(call, results[2], results[0]);
 }
 
 void appointments_book(struct tv_call *call) {
@@ -279,12 +295,7 @@ void appointments_book(struct tv_call *call) {
     };
     static const struct tv_pg_statement *const unit[] = {
         &sql_appointments_book, &sql_idempotency_store, &sql_idempotency_read};
-    struct tv_pg_query queries[TV_ARRAY_LEN(unit)];
-    for (size_t i = 0; i < TV_ARRAY_LEN(unit); i++)
-        queries[i] = (struct tv_pg_query){unit[i], bind_params(unit[i], &call->context.actor, binds,
-                                                               TV_ARRAY_LEN(binds), call->arena)};
-    tv_pg_submit(app_of(call)->pg, queries, TV_ARRAY_LEN(queries), call->context.deadline_us,
-                 on_booked, call);
+    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_booked);
 }
 
 /* -- change -------------------------------------------------------------------------------------*/
@@ -304,7 +315,6 @@ struct change {
 static void on_changed(void *ctx, enum tv_err err, const struct tv_error *e,
                        const struct tv_pg_result *const *results, unsigned count) {
     struct tv_call *call = ctx;
-    struct tv_error fault = TV_ERROR_INIT;
     if (err != TV_OK) {
         tv_call_fail(call, e);
         return;
@@ -313,13 +323,7 @@ static void on_changed(void *ctx, enum tv_err err, const struct tv_error *e,
         tv_call_failf(call, TV_ERR_STALE, "Read it again and see whether you still want this");
         return;
     }
-    Televisit__V1__ChangeReply *reply =
-        TV_PB_NEW(call->arena, Televisit__V1__ChangeReply, televisit__v1__change_reply__descriptor);
-    if (view_appointment(results[1], 0, call->arena, &reply->appointment, &fault) != TV_OK ||
-        fill_told(results[0], call->arena, reply, &fault) != TV_OK)
-        tv_call_fail(call, &fault);
-    else
-        tv_call_reply(call, &reply->base);
+    answer_change(call, results[1], results[0]);
 }
 
 static void carry_out(struct change *c, enum tv_status from,
@@ -334,12 +338,7 @@ static void carry_out(struct change *c, enum tv_status from,
     };
     static const struct tv_pg_statement *const unit[] = {&sql_appointments_change,
                                                          &sql_appointments_get};
-    struct tv_pg_query queries[TV_ARRAY_LEN(unit)];
-    for (size_t i = 0; i < TV_ARRAY_LEN(unit); i++)
-        queries[i] = (struct tv_pg_query){unit[i], bind_params(unit[i], &call->context.actor, binds,
-                                                               TV_ARRAY_LEN(binds), call->arena)};
-    tv_pg_submit(app_of(call)->pg, queries, TV_ARRAY_LEN(queries), call->context.deadline_us,
-                 on_changed, call);
+    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_changed);
 }
 
 static void on_read_for_change(void *ctx, enum tv_err err, const struct tv_error *e,
