@@ -68,6 +68,7 @@ static PGconn *connect_with(PGconn *(*connect)(const char *const *, const char *
         {"keepalives_count", "3"},
         {"tcp_user_timeout", "20000"},
         {"target_session_attrs", "read-write"}, /* no standby: of several hosts the primary */
+        {"gssencmode", "disable"},              /* a round trip and 1 MB of Kerberos for nothing */
         {"dbname", c->url},
         {"application_name", c->application_name},
         {"client_encoding", "UTF8"},

@@ -55,7 +55,7 @@ def prepare(stack: Stack) -> None:
     _write_owned(data / "stack.conf", (TEMPLATES / "postgres.conf").read_text())
     host = f"127.0.0.1:{port}"
     stack.vault.refresh("database-url", f"postgresql://{ROLE}:{_password(stack, ROLE)}@{host}"
-                                        f"/{DATABASE}")
+                                        f"/{DATABASE}?sslmode=disable")  # loopback
 
 
 def _check_version(data: Path) -> None:
