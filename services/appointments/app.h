@@ -31,12 +31,13 @@ struct dispatch; /* dispatch.c */
 
 struct app {
     struct tv_loop *loop;
+    struct tv_bus *bus;
     const struct app_conf *conf; /* borrowed */
     struct tv_pg *pg;
     unsigned char grant_key[TV_SEAL_KEY_BYTES];
     struct admit *admit;
     struct sessions *sessions;
-    struct dispatch *dispatch;
+    struct dispatch *dispatch; /* NULL until the database was there for the first time */
     char fault[256]; /* a statement does not fit its messages: a broken build; empty: none */
 };
 

@@ -78,6 +78,8 @@ static bool database_met(void *ctx, char why[static 128]) {
     return true;
 }
 
+/* Requests are taken from the first sight of the database on: until then another replica that has
+ * it would answer them better. */
 static void on_database(void *ctx, bool usable) {
     struct app *app = ctx;
     if (!usable) {
@@ -91,6 +93,8 @@ static void on_database(void *ctx, bool usable) {
         tv_log_error("a statement does not fit its messages", F_STR(ERROR, e.detail));
         return;
     }
+    if (app->dispatch == NULL)
+        app->dispatch = dispatch_new(app, app->bus);
     tv_log_info("the database is there");
 }
 
@@ -105,6 +109,7 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
                        "TELEVISIT_GRANT_KEY must be 32 bytes as 64 hex digits or base64url");
     }
     app->loop = env->loop;
+    app->bus = env->bus;
     app->conf = conf;
     const struct tv_pg_config pg = {
         .url = conf->database_url,
@@ -121,7 +126,6 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     app->admit = admit_new(app);
     app->sessions = sessions_new(app);
     app->pg = tv_pg_new(env->loop, &pg);
-    app->dispatch = dispatch_new(app, env->bus);
     needs[0] = (struct tv_need){.name = "postgres", .met = database_met, .ctx = app};
     *ret_need_count = 1;
     *ret_state = app;
@@ -130,7 +134,7 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
 
 static bool busy(void *state) {
     const struct app *app = state;
-    return dispatch_in_flight(app->dispatch) > 0 || tv_pg_pending(app->pg) > 0 ||
+    return (app->dispatch != NULL && dispatch_in_flight(app->dispatch) > 0) || tv_pg_pending(app->pg) > 0 ||
            sessions_pending(app->sessions) > 0;
 }
 
