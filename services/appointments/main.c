@@ -134,8 +134,8 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
 
 static bool busy(void *state) {
     const struct app *app = state;
-    return (app->dispatch != NULL && dispatch_in_flight(app->dispatch) > 0) || tv_pg_pending(app->pg) > 0 ||
-           sessions_pending(app->sessions) > 0;
+    return (app->dispatch != NULL && dispatch_in_flight(app->dispatch) > 0) ||
+           tv_pg_pending(app->pg) > 0 || sessions_pending(app->sessions) > 0;
 }
 
 static bool passwords_are_done(void *ctx) {
