@@ -28,7 +28,7 @@ endif
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(foreach r,$(LIBRARIES),$(call lib_name,$(r))) 2>/dev/null)
 PKG_CFLAGS := $(PKG_CFLAGS)
 # --as-needed drops what a program does not use.
-LIBS := $(shell $(PKG_CONFIG) --libs $(foreach r,$(filter-out cmocka%,$(LIBRARIES)),$(call lib_name,$(r))) 2>/dev/null) -lpthread
+LIBS := $(shell $(PKG_CONFIG) --libs $(foreach r,$(filter-out cmocka%,$(LIBRARIES)),$(call lib_name,$(r))) 2>/dev/null) -lm -lpthread
 CMOCKA_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 
 # The generator needs Debian's Python with python3-protobuf, whatever else is in PATH.
