@@ -16,8 +16,12 @@ enum {
     SUBJECT_TEXT = 2 * NAME_MAX_BYTES + 8,
     METHODS_MAX = 256, /* that one process calls */
     NUMBER_TEXT = 24,
+    HEAD_MAX_BYTES = 512,
     RETRY_AFTER_S = 1, /* of UNAVAILABLE */
 };
+
+/* Begins the head of a call; no packed message begins so (0x74 is the end of a group). */
+#define HEAD_MARK "tv1 "
 
 static const char deadline_header[] = "tv-deadline-ms", actor_header[] = "tv-actor",
                   traceparent_header[] = "traceparent", request_id_header[] = "tv-request-id";
@@ -99,14 +103,24 @@ static bool parse_role(struct tv_str text, enum tv_role *ret) {
     return false;
 }
 
-bool tv_actor_parse(const char *text, struct tv_actor *ret) {
-    struct tv_str rest = tv_str(text);
+/* Cuts the four words of an actor off `*rest`. */
+static bool parse_actor(struct tv_str *rest, struct tv_actor *ret) {
     struct tv_actor actor = {.role = TV_ROLE_NONE};
 
-    if (!parse_id(tv_str_cut(&rest, ' '), actor.clinic_id) ||
-        !parse_id(tv_str_cut(&rest, ' '), actor.person_id) ||
-        !parse_role(tv_str_cut(&rest, ' '), &actor.role) || rest.p == NULL ||
-        !parse_id(rest, actor.session_id))
+    if (!parse_id(tv_str_cut(rest, ' '), actor.clinic_id) ||
+        !parse_id(tv_str_cut(rest, ' '), actor.person_id) ||
+        !parse_role(tv_str_cut(rest, ' '), &actor.role) ||
+        !parse_id(tv_str_cut(rest, ' '), actor.session_id))
+        return false;
+    *ret = actor;
+    return true;
+}
+
+bool tv_actor_parse(const char *text, struct tv_actor *ret) {
+    struct tv_str rest = tv_str(text);
+    struct tv_actor actor;
+
+    if (!parse_actor(&rest, &actor) || rest.p != NULL)
         return false;
     *ret = actor;
     return true;
@@ -243,25 +257,27 @@ static void copy_header(const struct tv_bus_message *m, const char *name, char *
 }
 
 /* The budget; 0 when it is used up, as a negative number says, too. */
-static bool parse_budget(const char *text, uint64_t *ret_ms) {
-    bool is_over = text[0] == '-';
+static bool parse_budget(struct tv_str text, uint64_t *ret_ms) {
+    bool is_over = text.len > 0 && text.p[0] == '-';
     uint64_t ms;
 
-    if (!tv_str_to_u64(tv_str(text + (is_over ? 1 : 0)), 0, UINT64_MAX, &ms))
+    if (is_over)
+        text = (struct tv_str){text.p + 1, text.len - 1};
+    if (!tv_str_to_u64(text, 0, UINT64_MAX, &ms))
         return false;
     *ret_ms = is_over ? 0 : TV_MIN(ms, (uint64_t)DEADLINE_MAX_MS);
     return true;
 }
 
 /* What the headers say. A context without a deadline gets the usual one. */
-static enum tv_err read_context(const struct tv_bus_message *m, int64_t now_us,
+static enum tv_err read_headers(const struct tv_bus_message *m, int64_t now_us,
                                 struct tv_context *ret, struct tv_error *e) {
     const char *deadline = tv_bus_header(m, deadline_header);
     const char *actor = tv_bus_header(m, actor_header);
     uint64_t left_ms = DEFAULT_DEADLINE_MS;
 
     ret->deadline_us = now_us + DEFAULT_DEADLINE_MS * TV_US_PER_MS;
-    if (deadline != NULL && !parse_budget(deadline, &left_ms))
+    if (deadline != NULL && !parse_budget(tv_str(deadline), &left_ms))
         return tv_fail(e, TV_ERR_MALFORMED, "the header %s is not a number", deadline_header);
     ret->deadline_us = now_us + (int64_t)left_ms * TV_US_PER_MS;
     if (actor != NULL && !tv_actor_parse(actor, &ret->actor))
@@ -269,6 +285,35 @@ static enum tv_err read_context(const struct tv_bus_message *m, int64_t now_us,
     copy_header(m, request_id_header, ret->request_id, sizeof(ret->request_id));
     copy_header(m, traceparent_header, ret->traceparent, sizeof(ret->traceparent));
     return TV_OK;
+}
+
+/* A word of the head that is an id or the like; "-" is absent. What is too long is left out. */
+static void copy_word(struct tv_str word, char *out, size_t size) {
+    if (word.len < size && !tv_str_eq(word, TV_S("-")) && tv_str_is_utf8(word))
+        memcpy(out, word.p, word.len);
+}
+
+/* What the head says; leaves in `*body` what follows it. */
+static enum tv_err read_head(struct tv_str *body, int64_t now_us, struct tv_context *ret,
+                             struct tv_error *e) {
+    struct tv_str head = tv_str_cut(body, '\n');
+    uint64_t left_ms;
+
+    (void)tv_str_cut(&head, ' '); /* the mark */
+    ret->deadline_us = now_us + DEFAULT_DEADLINE_MS * TV_US_PER_MS;
+    if (body->p == NULL || !parse_budget(tv_str_cut(&head, ' '), &left_ms) ||
+        !parse_actor(&head, &ret->actor))
+        return tv_fail(e, TV_ERR_MALFORMED, "the head of the call cannot be read");
+    ret->deadline_us = now_us + (int64_t)left_ms * TV_US_PER_MS;
+    copy_word(tv_str_cut(&head, ' '), ret->request_id, sizeof(ret->request_id));
+    copy_word(tv_str_cut(&head, ' '), ret->traceparent, sizeof(ret->traceparent));
+    return TV_OK;
+}
+
+static enum tv_err read_context(const struct tv_bus_message *m, struct tv_str *body, int64_t now_us,
+                                struct tv_context *ret, struct tv_error *e) {
+    return tv_str_starts(*body, TV_S(HEAD_MARK)) ? read_head(body, now_us, ret, e)
+                                                 : read_headers(m, now_us, ret, e);
 }
 
 static void end_call(struct tv_call *call) {
@@ -291,6 +336,7 @@ static bool is_too_late(struct tv_call *call, int64_t now_us) {
 static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call) {
     struct tv_rpc_server *s = ctx;
     const struct tv_bus_message *m = tv_bus_call_message(bus_call);
+    struct tv_str body = tv_bus_body(m);
     int64_t now_us = tv_clock_mono_us();
     struct tv_error e = TV_ERROR_INIT;
 
@@ -308,14 +354,14 @@ static void on_bus_call(void *ctx, unsigned method, struct tv_bus_call *bus_call
                              .bus_call = bus_call,
                              .server = s};
     s->in_flight++;
-    if (read_context(m, now_us, &call->context, &e) != TV_OK) {
+    if (read_context(m, &body, now_us, &call->context, &e) != TV_OK) {
         tv_inc(s->malformed);
         tv_call_fail(call, &e);
         return;
     }
     if (is_too_late(call, now_us))
         return;
-    call->request = tv_pb_unpack(call->method->input, tv_bus_body(m), a);
+    call->request = tv_pb_unpack(call->method->input, body, a);
     if (call->request == NULL) {
         tv_inc(s->malformed);
         tv_call_failf(call, TV_ERR_MALFORMED, "the request is not a %s",
@@ -486,26 +532,42 @@ static const char *budget_text(int64_t left_us, char out[static NUMBER_TEXT]) {
     return at;
 }
 
+/* The head and the packed request behind it. */
+static struct tv_str pack_call(const struct tv_context *context, const ProtobufCMessage *request,
+                               struct tv_arena *a) {
+    size_t packed = protobuf_c_message_get_packed_size(request);
+    char *text = tv_arena_alloc(a, HEAD_MAX_BYTES + packed), budget[NUMBER_TEXT];
+    char *at = text + sizeof(HEAD_MARK) - 1;
+
+    static_assert(sizeof(HEAD_MARK) + NUMBER_TEXT + TV_ACTOR_TEXT_MAX + TV_REQUEST_ID_TEXT +
+                          TV_TRACEPARENT_TEXT + 8 <
+                      HEAD_MAX_BYTES,
+                  "a head always fits");
+    memcpy(text, HEAD_MARK, sizeof(HEAD_MARK) - 1);
+    at = put_word(at, budget_text(context->deadline_us - tv_clock_mono_us(), budget));
+    tv_actor_format(&context->actor, at);
+    at += strlen(at);
+    *at++ = ' ';
+    at = put_word(at, context->request_id);
+    at = put_word(at, context->traceparent);
+    at[-1] = '\n';
+    protobuf_c_message_pack(request, (uint8_t *)at);
+    return (struct tv_str){text, (size_t)(at - text) + packed};
+}
+
 tv_bus_token tv_rpc_call(struct tv_bus *b, const ProtobufCServiceDescriptor *service,
                          const ProtobufCMethodDescriptor *method, const struct tv_context *context,
                          const ProtobufCMessage *request, struct tv_arena *a,
                          tv_rpc_reply_fn *on_reply, void *ctx) {
     struct flying_call *f = TV_ARENA_NEW(a, struct flying_call);
-    char budget[NUMBER_TEXT], actor[TV_ACTOR_TEXT_MAX];
-    struct tv_bus_header headers[4];
-    size_t count = 0;
+    /* A trace that is sampled is told to other tools on the bus as well. */
+    const struct tv_bus_header trace = {traceparent_header, context->traceparent};
+    size_t len = strlen(context->traceparent);
+    bool sampled = len > 0 && context->traceparent[len - 1] == '1';
 
     assert(request->descriptor == method->input);
     *f = (struct flying_call){
         .arena = a, .output = method->output, .on_reply = on_reply, .ctx = ctx};
-    tv_actor_format(&context->actor, actor);
-    headers[count++] = (struct tv_bus_header){
-        deadline_header, budget_text(context->deadline_us - tv_clock_mono_us(), budget)};
-    headers[count++] = (struct tv_bus_header){actor_header, actor};
-    if (context->request_id[0] != '\0')
-        headers[count++] = (struct tv_bus_header){request_id_header, context->request_id};
-    if (context->traceparent[0] != '\0')
-        headers[count++] = (struct tv_bus_header){traceparent_header, context->traceparent};
-    return tv_bus_request(b, subject_of(service, method), headers, count, tv_pb_pack(request, a),
-                          context->deadline_us, on_bus_reply, f);
+    return tv_bus_request(b, subject_of(service, method), &trace, sampled ? 1 : 0,
+                          pack_call(context, request, a), context->deadline_us, on_bus_reply, f);
 }

@@ -6,8 +6,12 @@
  * tv_call_reply() or tv_call_fail(), then or later. A call whose deadline has passed is dropped
  * before the handler sees it and not answered after it: nobody waits any more.
  *
- * Subjects are `tv.v1.<service>.<method>` in lower case. Headers: `tv-deadline-ms` (budget left),
- * `tv-actor`, `traceparent` (W3C), `tv-request-id`. An error reply carries the packed Problem.
+ * Subjects are `tv.v1.<service>.<method>` in lower case. What a call says about itself stands in a
+ * head before the packed request, one line:
+ *   tv1 <budget left, ms> <clinic> <person> <role> <session> <request id> <traceparent> LF
+ * with "-" for what is absent (ADR 0003 says why not in NATS headers). A message without a head is
+ * read by its headers instead: `tv-deadline-ms`, `tv-actor` (the four words), `traceparent` (W3C),
+ * `tv-request-id`; that is for tools. An error reply carries the packed Problem.
  */
 #ifndef TV_RPC_H
 #define TV_RPC_H

@@ -336,6 +336,59 @@ static void test_headers(void **state) {
     assert_true(metric("\ntv_rpc_malformed_total ") == 3);
 }
 
+#define ID "0190a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b"
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+static void test_heads(void **state) {
+    static const struct {
+        const char *body, *slug; /* slug NULL: dropped, no answer */
+    } rows[] = {
+        {"tv1 1000 - - - - - -\n", ""},
+        {"tv1 1000 " ID " " ID " patient " ID " " ID " " TRACE "\n", ""},
+        {"tv1 1000 - - service - - - more of a newer peer\n", ""},
+        {"tv1 9223372036854775807 - - - - - -\n", ""},
+        {"tv1 1000 - - - - an-id-that-is-far-too-long-to-be-a-request-id-of-ours -\n", ""},
+        {"tv1 0 - - - - - -\n", NULL},
+        {"tv1 -5 - - - - - -\n", NULL},
+        {"tv1 ", "malformed"},
+        {"tv1 \n", "malformed"},
+        {"tv1 1000\n", "malformed"},
+        {"tv1 1000 - - - - - -", "malformed"}, /* no end of line */
+        {"tv1 soon - - - - - -\n", "malformed"},
+        {"tv1 99999999999999999999 - - - - - -\n", "malformed"},
+        {"tv1 1000 " ID " " ID " king - - -\n", "malformed"},
+        {"tv1 1000 " ID "' - patient - - -\n", "malformed"},
+        {"tv1 1000  - - - - - -\n", "malformed"},
+        {"tv1 1000 - - - - - -\n\xff", "malformed"}, /* the message behind it */
+        {"tv2 1000 - - - - - -\n", "malformed"},
+    };
+    unsigned malformed = 0;
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        const char *slug = rows[i].slug;
+        struct raw_outcome o = raw(NULL, 0, tv_str(rows[i].body), slug == NULL ? 50000 : WAIT_US);
+        if (o.err != (slug == NULL ? TV_ERR_DEADLINE : TV_OK) ||
+            strcmp(o.slug, slug == NULL ? "" : slug) != 0)
+            fail_msg("%s: %d %s", rows[i].body, (int)o.err, o.slug);
+        malformed += slug != NULL && slug[0] != '\0';
+    }
+    assert_true(dropped_all(NULL));
+    assert_true(metric("\ntv_rpc_expired_total ") == 2);
+    assert_true(metric("\ntv_rpc_malformed_total ") == malformed);
+}
+
+static void test_a_head_is_understood(void **state) {
+    (void)raw(NULL, 0, TV_S("tv1 1000 " ID " - doctor - " ID " " TRACE "\n"), WAIT_US);
+    assert_string_equal(seen.actor.clinic_id, ID);
+    assert_string_equal(seen.actor.person_id, "");
+    assert_int_equal(seen.actor.role, TV_ROLE_DOCTOR);
+    assert_string_equal(seen.request_id, ID);
+    assert_string_equal(seen.traceparent, TRACE);
+    /* headers do not speak where there is a head */
+    const struct tv_bus_header h = {"tv-actor", "root"};
+    assert_string_equal(raw(&h, 1, TV_S("tv1 1000 - - - - - -\n"), WAIT_US).slug, "");
+    assert_int_equal(seen.actor.role, TV_ROLE_NONE);
+}
+
 static void test_malformed_bodies(void **state) {
     static const struct tv_str bodies[] = {{"\xff", 1},
                                            {"\x0a\x05"
@@ -478,6 +531,8 @@ int main(void) {
         TEST(test_too_many_calls_are_refused),
         TEST(test_after_the_deadline_nobody_is_answered),
         TEST(test_headers),
+        TEST(test_heads),
+        TEST(test_a_head_is_understood),
         TEST(test_malformed_bodies),
         TEST(test_malformed_replies),
         TEST(test_actor_text),
