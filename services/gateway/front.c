@@ -130,8 +130,10 @@ static struct tv_str address_of(const struct flight *f) {
 }
 
 static bool within_limits(struct flight *f) {
-    struct tv_str caller =
-        f->context.actor.role != TV_ROLE_NONE ? tv_str(f->context.actor.person_id) : address_of(f);
+    char network[LIMIT_NETWORK_BYTES];
+    struct tv_str caller = f->context.actor.role != TV_ROLE_NONE
+                               ? tv_str(f->context.actor.person_id)
+                               : tv_limits_network(address_of(f), network);
     struct limit_verdict verdict =
         tv_limits_take(f->gateway->limits, f->route->rate, caller, f->started_us);
     if (verdict.pass)

@@ -1,5 +1,6 @@
 #include "services/gateway/limit.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
@@ -84,4 +85,19 @@ struct limit_verdict tv_limits_take(struct tv_limits *l, enum tv_rate_class clas
         verdict.retry_after_s = (unsigned)((1.0 - b->tokens) / per_second) + 1;
     }
     return verdict;
+}
+
+struct tv_str tv_limits_network(struct tv_str address, char out[static LIMIT_NETWORK_BYTES]) {
+    enum { PREFIX_BYTES = 8 };
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    if (address.len >= sizeof text)
+        return address;
+    memcpy(text, address.p, address.len);
+    text[address.len] = '\0';
+    if (inet_pton(AF_INET6, text, &parsed) != 1)
+        return address;
+    memcpy(out, "v6/64:", 6);
+    memcpy(out + 6, &parsed, PREFIX_BYTES);
+    return (struct tv_str){out, 6 + PREFIX_BYTES};
 }

@@ -27,4 +27,10 @@ struct limit_verdict {
 struct limit_verdict tv_limits_take(struct tv_limits *l, enum tv_rate_class class,
                                     struct tv_str caller, int64_t now_us);
 
+#define LIMIT_NETWORK_BYTES 16
+/* What an anonymous caller is counted by: the address, but of an IPv6 address only the /64, which
+ * is one customer's to choose addresses from. Text that is no address counts as it is. `out` is
+ * room for the network; the result points to it or to `address`. */
+struct tv_str tv_limits_network(struct tv_str address, char out[static LIMIT_NETWORK_BYTES]);
+
 #endif

@@ -97,6 +97,31 @@ static void test_clock_back(void **state) {
     tv_limits_free(l);
 }
 
+static void test_network(void **state) {
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } rows[] = {
+        {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true},
+        {"2001:db8:1:2::1", "2001:0DB8:0001:0002::abcd", true},
+        {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+        {"::1", "::2", true},
+        {"192.0.2.1", "192.0.2.2", false},
+        {"192.0.2.1", "192.0.2.1", true},
+        {"no address", "no address", true},
+        {"no address", "nor this", false},
+        {"", "", true},
+        {"2001:db8:1:2::1 and then much more text than an address can have", "2001:db8:1:2::1",
+         false},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        char a[LIMIT_NETWORK_BYTES], b[LIMIT_NETWORK_BYTES];
+        if (tv_str_eq(tv_limits_network(tv_str(rows[i].a), a),
+                      tv_limits_network(tv_str(rows[i].b), b)) != rows[i].same)
+            fail_msg("%s and %s", rows[i].a, rows[i].b);
+    }
+}
+
 static int setup(void **state) {
     tv_crypto_init();
     return 0;
@@ -107,6 +132,7 @@ int main(void) {
         cmocka_unit_test(test_burst_and_rate),    cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_classes_are_apart), cmocka_unit_test(test_scale),
         cmocka_unit_test(test_full_table),        cmocka_unit_test(test_clock_back),
+        cmocka_unit_test(test_network),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
