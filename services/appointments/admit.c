@@ -45,6 +45,7 @@ struct admit {
     struct tv_turn turn;
     struct joins asked, reading, decided, writing;
     struct tv_arena *read_arena, *write_arena; /* of the statements under way, else NULL */
+    struct tv_series *decisions[TV_DECISION_COUNT], *reads, *audits;
 };
 
 static struct tv_metric decisions_metric = {
@@ -158,7 +159,7 @@ static void let_in(const struct admit *a, const struct join *j) {
 }
 
 static void answer(const struct admit *a, const struct join *j) {
-    tv_inc(tv_metric_series(&decisions_metric, tv_decision_name(j->decision), NULL, NULL, NULL));
+    tv_inc(a->decisions[j->decision]);
     if (j->decision == TV_DECISION_ALLOWED || j->decision == TV_DECISION_WAITING)
         let_in(a, j);
     else
@@ -232,7 +233,7 @@ static void write_audit(struct admit *a) {
     const struct tv_pg_query query = {
         &sql_audit_write,
         bind_params(&sql_audit_write, &nobody, binds, TV_ARRAY_LEN(binds), arena)};
-    tv_inc(tv_metric_series(&batch_metric, "audit", NULL, NULL, NULL));
+    tv_inc(a->audits);
     tv_pg_submit(a->app->pg, &query, 1, last_deadline_us(&a->writing), on_written, a);
 }
 
@@ -315,7 +316,7 @@ static void read_asked(struct admit *a) {
     const struct tv_pg_query query = {
         &sql_appointments_admit_read,
         bind_params(&sql_appointments_admit_read, &nobody, binds, TV_ARRAY_LEN(binds), arena)};
-    tv_inc(tv_metric_series(&batch_metric, "read", NULL, NULL, NULL));
+    tv_inc(a->reads);
     tv_pg_submit(a->app->pg, &query, 1, last_deadline_us(&a->reading), on_read, a);
 }
 
@@ -348,8 +349,12 @@ struct admit *admit_new(struct app *app) {
     TAILQ_INIT(&a->reading);
     TAILQ_INIT(&a->decided);
     TAILQ_INIT(&a->writing);
-    tv_metric_register(&decisions_metric);
-    tv_metric_register(&batch_metric);
+#define X(name, number)                                                                            \
+    a->decisions[number] = tv_metric_series(&decisions_metric, #name, NULL, NULL, NULL);
+    TV_DECISION_MAP(X)
+#undef X
+    a->reads = tv_metric_series(&batch_metric, "read", NULL, NULL, NULL);
+    a->audits = tv_metric_series(&batch_metric, "audit", NULL, NULL, NULL);
     return a;
 }
 

@@ -26,6 +26,7 @@ enum tv_decision {
 #define X(name, number) TV_DECISION_##name = (number),
     TV_DECISION_MAP(X)
 #undef X
+        TV_DECISION_COUNT
 };
 const char *tv_decision_name(enum tv_decision d); /* "TOO_EARLY" */
 
