@@ -7,6 +7,8 @@ const char *tv_decision_name(enum tv_decision d) {
         return #name;
         TV_DECISION_MAP(X)
 #undef X
+    case TV_DECISION_COUNT:
+        break;
     }
     tv_panic("no such decision: %d", (int)d);
 }
