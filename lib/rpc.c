@@ -1,5 +1,5 @@
-/* rpc.c - see rpc.h. What a call says in headers, an answer says by the message Problem; the bus
- * carries both and knows neither. */
+/* rpc.c - see rpc.h. What a call says of itself stands in its head, what an error says in the
+ * message Problem; the bus carries both and knows neither. */
 #include "rpc.h"
 
 #include <stdio.h>
