@@ -28,8 +28,11 @@ $(DEMO_READY): tools/demo/package.json tools/demo/package-lock.json
 	@touch $@
 .PHONY: node-modules
 node-modules: $(DEMO_READY)
-demo: $(DEMO_READY) ## the whole story with two browsers (DEMO="--notifiers 2 --kill-notifier")
+demo: demo-deps $(DEMO_READY) ## the whole story with two browsers (DEMO="--notifiers 2 --kill-notifier")
 	@node tools/demo/demo.mjs $(DEMO)
-test-e2e: node-modules ## the stack, media and the story, each test on a stack of its own
+.PHONY: demo-deps
+demo-deps: # the browser as well
+	@tools/deps.sh build run media
+test-e2e: demo-deps node-modules ## the stack, media and the story, each test on a stack of its own
 	@$(PYTHON) -B -m unittest discover -s tests/e2e -p 'test_*.py'
 	@node --test tests/e2e/
