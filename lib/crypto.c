@@ -100,6 +100,12 @@ bool tv_seal_ok(struct tv_str data, const unsigned char seal[static TV_SEAL_BYTE
     return crypto_auth_verify(seal, bytes_of(data), data.len, key) == 0;
 }
 
+void tv_seal_key_derive(const unsigned char key[static TV_SEAL_KEY_BYTES], const char *purpose,
+                        unsigned char ret[static TV_SEAL_KEY_BYTES]) {
+    static_assert(TV_SEAL_BYTES == TV_SEAL_KEY_BYTES, "a seal is a key");
+    tv_seal(tv_str(purpose), key, ret);
+}
+
 bool tv_seal_key_parse(const char *text, unsigned char key[static TV_SEAL_KEY_BYTES]) {
     struct tv_str s = tv_str(text);
     unsigned char bytes[TV_SEAL_KEY_BYTES];

@@ -34,6 +34,11 @@ void tv_seal(struct tv_str data, const unsigned char key[static TV_SEAL_KEY_BYTE
              unsigned char out[static TV_SEAL_BYTES]);
 TV_MUST_CHECK bool tv_seal_ok(struct tv_str data, const unsigned char seal[static TV_SEAL_BYTES],
                               const unsigned char key[static TV_SEAL_KEY_BYTES]);
+/* A key for another purpose, so that what is sealed for one is nothing for the other; `purpose` is
+ * a word of the source code. */
+void tv_seal_key_derive(const unsigned char key[static TV_SEAL_KEY_BYTES], const char *purpose,
+                        unsigned char ret[static TV_SEAL_KEY_BYTES]);
+#define TV_SEAL_EVENTS "call-event" /* of tokens to appointments: message CallEvent */
 /* A key from its configured text: 64 hex digits, or base64url of 32 bytes. */
 TV_MUST_CHECK bool tv_seal_key_parse(const char *text, unsigned char key[static TV_SEAL_KEY_BYTES]);
 

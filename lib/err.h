@@ -26,11 +26,11 @@
     X(TOO_EARLY, 403, false, "too-early", "The call is not open yet")                              \
     X(NOT_FOUND, 404, false, "not-found", "There is no such thing")                                \
     X(METHOD_NOT_ALLOWED, 405, false, "method-not-allowed", "This method is not allowed here")     \
-    X(NOT_ACCEPTABLE, 406, false, "not-acceptable", "No acceptable representation")                \
     X(CONFLICT, 409, false, "conflict", "This conflicts with something else")                      \
     X(SLOT_TAKEN, 409, false, "slot-taken", "The slot is taken")                                   \
     X(ILLEGAL_TRANSITION, 409, false, "illegal-transition", "The appointment cannot change so")    \
     X(NOT_CONFIRMED, 409, false, "not-confirmed", "The appointment is not confirmed yet")          \
+    X(ALREADY_IN_CALL, 409, false, "already-in-call", "You are in this call on another device")    \
     X(GONE, 410, false, "gone", "This is over")                                                    \
     X(OVER, 410, false, "over", "The appointment is over")                                         \
     X(TOO_LATE, 410, false, "too-late", "The call is closed")                                      \

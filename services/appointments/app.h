@@ -3,7 +3,7 @@
  * A request comes as a protobuf message over the bus. Most methods are one statement: dispatch.c
  * runs the .sql file of the method's name, parameters from the request's fields, reply's fields
  * from its columns. A method that decides something has a handler in C (appointments.c, admit.c,
- * sessions.c): it reads, asks a pure function (gate, status), and writes with a statement that
+ * calls.c, sessions.c): it reads, asks a pure function (gate, status), and writes with a statement that
  * only succeeds while what was read still holds. Errors leave as struct tv_error, once.
  */
 #ifndef APPOINTMENTS_APP_H
@@ -35,6 +35,7 @@ struct app {
     const struct app_conf *conf; /* borrowed */
     struct tv_pg *pg;
     unsigned char grant_key[TV_SEAL_KEY_BYTES];
+    unsigned char event_key[TV_SEAL_KEY_BYTES]; /* derived from it: seals events of calls */
     struct admit *admit;
     struct sessions *sessions;
     struct dispatch *dispatch; /* NULL until the database was there for the first time */
@@ -58,7 +59,15 @@ void appointments_confirm(struct tv_call *call);
 void appointments_decline(struct tv_call *call);
 void appointments_cancel(struct tv_call *call);
 void appointments_move(struct tv_call *call);
+void appointments_end(struct tv_call *call);
+void appointments_complete(struct tv_call *call);
+void appointments_no_show(struct tv_call *call);
 void admit_admit(struct tv_call *call);
+void calls_list(struct tv_call *call);
+void calls_record(struct tv_call *call);
+void calls_snapshot(struct tv_call *call);
+void calls_closed(struct tv_call *call);
+void calls_settle(struct tv_call *call);
 void sessions_open(struct tv_call *call);
 void sessions_renew(struct tv_call *call);
 

@@ -442,3 +442,7 @@ void appointments_move(struct tv_call *call) {
                                         .starts_at = r->starts_at,
                                         .minutes = r->minutes});
 }
+
+void appointments_end(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
+void appointments_complete(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
+void appointments_no_show(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }

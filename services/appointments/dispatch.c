@@ -8,17 +8,20 @@
 #include "lib/pbrow.h"
 #include "services/appointments/app.h"
 #include "televisit/v1/appointments.pb-c.h"
+#include "televisit/v1/calls.pb-c.h"
 #include "televisit/v1/clinic.pb-c.h"
 #include "televisit/v1/due.pb-c.h"
 #include "televisit/v1/inbox.pb-c.h"
+#include "televisit/v1/jobs.pb-c.h"
 #include "televisit/v1/sessions.pb-c.h"
 
 /* Calls of one service at a time; what is more is told to come again. */
 enum { IN_FLIGHT_MAX = 1024 };
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &televisit__v1__appointments__descriptor, &televisit__v1__clinics__descriptor,
-    &televisit__v1__due__descriptor,          &televisit__v1__inbox__descriptor,
+    &televisit__v1__appointments__descriptor, &televisit__v1__calls__descriptor,
+    &televisit__v1__clinics__descriptor,      &televisit__v1__due__descriptor,
+    &televisit__v1__inbox__descriptor,        &televisit__v1__jobs__descriptor,
     &televisit__v1__sessions__descriptor,
 };
 
@@ -34,7 +37,15 @@ static const struct {
     {"Appointments", "Decline", appointments_decline},
     {"Appointments", "Cancel", appointments_cancel},
     {"Appointments", "Move", appointments_move},
+    {"Appointments", "End", appointments_end},
+    {"Appointments", "Complete", appointments_complete},
+    {"Appointments", "NoShow", appointments_no_show},
     {"Appointments", "Admit", admit_admit},
+    {"Calls", "List", calls_list},
+    {"Calls", "Record", calls_record},
+    {"Calls", "Snapshot", calls_snapshot},
+    {"Calls", "Closed", calls_closed},
+    {"Calls", "Settle", calls_settle},
     {"Sessions", "Open", sessions_open},
     {"Sessions", "Renew", sessions_renew},
 };

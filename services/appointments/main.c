@@ -108,6 +108,7 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
         return tv_fail(e, TV_ERR_INVALID,
                        "TELEVISIT_GRANT_KEY must be 32 bytes as 64 hex digits or base64url");
     }
+    tv_seal_key_derive(app->grant_key, TV_SEAL_EVENTS, app->event_key);
     app->loop = env->loop;
     app->bus = env->bus;
     app->conf = conf;
@@ -153,6 +154,7 @@ static void stop(void *state) {
     dispatch_free(app->dispatch);
     sessions_free(app->sessions);
     tv_wipe(app->grant_key, sizeof(app->grant_key));
+    tv_wipe(app->event_key, sizeof(app->event_key));
     free(app);
 }
 

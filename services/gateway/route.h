@@ -55,7 +55,14 @@ struct tv_rules {
 /* Bits over enum tv_role; TV_ROLE_NONE stands for a caller without a session. */
 #define TV_ACCESS(role) (1u << (role))
 
-enum tv_rate_class { TV_RATE_READ, TV_RATE_WRITE, TV_RATE_JOIN, TV_RATE_LOG_IN, TV_RATE_COUNT };
+enum tv_rate_class {
+    TV_RATE_READ,
+    TV_RATE_WRITE,
+    TV_RATE_JOIN,
+    TV_RATE_LOG_IN,
+    TV_RATE_WEBHOOK,
+    TV_RATE_COUNT
+};
 
 enum tv_flow {
     TV_FLOW_CALL, /* one call over the bus */

@@ -141,7 +141,9 @@ static void close_room(struct tv_call *call) {
 /* -- the service --------------------------------------------------------------------------------*/
 
 /* In the order of proto/televisit/v1/tokens.proto. */
-static tv_rpc_handler *const handlers[] = {issue, close_room};
+static void unready(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
+static tv_rpc_handler *const handlers[] = {issue,   close_room, unready, unready,
+                                           unready, unready,    unready};
 
 char *tokens_api_url(const char *livekit_url) {
     static const struct {

@@ -51,7 +51,6 @@ USUAL_PROBLEMS = (
     ("forbidden", lambda o: not o.anonymous),
     ("cross-site", lambda o: o.options.method != "GET"),
     ("not-found", lambda o: o.path_fields),
-    ("not-acceptable", lambda o: True),
     ("stale", lambda o: o.options.if_match),
     ("too-large", lambda o: True),
     ("uri-too-long", lambda o: True),
