@@ -222,6 +222,28 @@ class Faults(StackTest):
             self.up("nats")
             self.assertNotEqual(port, json.loads((self.dir / "ports.json").read_text())["nats"])
 
+    def test_livekit_knows_the_gateway_before_it_starts(self):
+        def told():
+            return (self.dir / "livekit.yaml").read_text()
+
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            # Somebody else has the port: a matter of the gateway's, which is not asked for.
+            self.up("livekit", environment={"GATEWAY_PORT": str(port)})
+            self.assertIn(f"http://127.0.0.1:{port}/v1/livekit/webhook", told())
+            self.ctl("kill", "livekit", "-9", status=0)
+            self.ctl("start", "livekit", status=0)
+            self.assertIn(f"http://127.0.0.1:{port}/v1/livekit/webhook", told())
+            self.assertEqual("ready", self.parts()["livekit"]["state"])
+            self.ctl("stop", "livekit", status=0)
+            # From run to run a port that was chosen here may change, and LiveKit learns it.
+            self.up("livekit")
+            chosen = json.loads((self.dir / "ports.json").read_text())["gateway"]
+            self.assertNotEqual(port, chosen)
+            self.assertIn(f"http://127.0.0.1:{chosen}/v1/livekit/webhook", told())
+
     def test_wrong_words(self):
         for words, told in (
                 (("up", "--detach", "nonsense"), "there is no part 'nonsense'"),

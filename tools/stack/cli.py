@@ -38,6 +38,8 @@ def _up(options) -> int:
         build.ensure(stack)
     stack.create()
     before = set(run.running(stack))
+    if before:
+        stack.ports.hold()
     if set(names) <= before:
         say(f"the stack in {stack.name} is up already: `make logs`, `make down`")
         _summary(stack, time.monotonic() - begin)

@@ -19,6 +19,8 @@ def prepare(stack: Stack) -> None:
     template = Template((TEMPLATES / "livekit.yaml").read_text())
     write_private(stack.dir / "livekit.yaml", template.substitute(
         port=stack.ports.claim("livekit"), udp_port=stack.ports.claim("livekit-udp"),
+        # It tells the gateway what happens in its rooms, and the gateway starts later.
+        gateway_port=stack.ports.foresee("gateway"),
         key=key(stack), secret=stack.vault.text("livekit-secret")))
 
 

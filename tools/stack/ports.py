@@ -45,23 +45,40 @@ class Ports:
 
     def claim(self, name: str) -> int:
         """Settles the port for a part that is about to start, and makes sure that it is free."""
+        port = self._settled(name)
+        if port is not None and not is_free(port, name in _UDP):
+            if self._stays(name):
+                holder = _holder(port, name in _UDP)
+                raise Fault(f"port {port} ({name}) is taken{holder}: end that program, "
+                            f"or choose another port: {variable_of(name)}=… make up")
+            port = None
+        return self._keep(name, _choose(name) if port is None else port)
+
+    def foresee(self, name: str) -> int:
+        """The port that a part is going to claim, for one that starts before it and must know.
+        Whether it can be had is that part's concern, which may never start."""
+        port = self._settled(name)
+        if port is not None and not self._stays(name) and not is_free(port, name in _UDP):
+            port = None
+        return self._keep(name, _choose(name) if port is None else port)
+
+    def _settled(self, name: str) -> int | None:
+        """As asked for, else as it was, else by habit."""
         wanted = _from_environment(name)
         if wanted is None:
             wanted = self._kept.get(name)
         if wanted is None and self._mode == "fixed":
             wanted = FIXED.get(name)
-        if wanted is None:
-            wanted = _choose(name)
-        elif not is_free(wanted, name in _UDP):
-            if self._held or _is_asked_for(name, self._mode):
-                holder = _holder(wanted, name in _UDP)
-                raise Fault(f"port {wanted} ({name}) is taken{holder}: end that program, "
-                            f"or choose another port: {variable_of(name)}=… make up")
-            wanted = _choose(name)
-        if self._kept.get(name) != wanted:
-            self._kept[name] = wanted
-            self._path.write_text(json.dumps(self._kept, indent=2) + "\n")
         return wanted
+
+    def _stays(self, name: str) -> bool:
+        return self._held or _is_asked_for(name, self._mode)
+
+    def _keep(self, name: str, port: int) -> int:
+        if self._kept.get(name) != port:
+            self._kept[name] = port
+            self._path.write_text(json.dumps(self._kept, indent=2) + "\n")
+        return port
 
 
 def _is_asked_for(name: str, mode: str) -> bool:
