@@ -7,7 +7,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
-import { Participant, mediaFlows, servePage } from '../../tools/demo/media.mjs';
+import { Participant, mediaFlows, servePage, stays } from '../../tools/demo/media.mjs';
 import { TestStack } from '../../tools/demo/stack.mjs';
 
 /** @type {TestStack} */ let stack;
@@ -74,6 +74,39 @@ for (const encryptionKey of ['', randomBytes(16).toString('hex')]) {
     }
   });
 }
+
+test('a browser tells when it was where, and why it was put out', { timeout: 90_000 }, async () => {
+  const room = `room_${randomBytes(8).toString('hex')}`;
+  assert.equal((await createRoom(room)).status, 200);
+  const both = await Promise.all([Participant.open(page.url), Participant.open(page.url)]);
+  const [older, newer] = both;
+  try {
+    const begin = Date.now();
+    await older.join(ticket(room, 'person-0'));
+    await newer.join(ticket(room, 'person-0'));
+    await older.saw('disconnected', 10_000);
+    const [stay, ...more] = stays(await older.diary());
+    assert.deepEqual(more, []);
+    assert.equal(stay.how, 'DUPLICATE_IDENTITY');
+    assert.ok(begin <= stay.from && stay.from < /** @type {number} */ (stay.to), String(stay));
+    await newer.leave();
+    const [second] = stays(await newer.diary());
+    assert.equal(second.how, 'CLIENT_INITIATED');
+    assert.notEqual(second.sid, stay.sid);
+
+    await older.join(ticket(room, 'person-1'));
+    const killedAt = await older.kill();
+    const last = stays(await older.diary())[1];
+    assert.deepEqual([last.how, last.to], ['killed', killedAt]);
+    const expired = { ...ticket(room, 'person-2'),
+      token: token({ sub: 'person-2', exp: 1, video: { room, roomJoin: true } }) };
+    const refusal = await newer.joinFails(expired);
+    assert.equal(refusal?.status, 401);
+    assert.ok(!refusal?.message.includes(expired.token.slice(0, 30)), refusal?.message);
+  } finally {
+    await Promise.all(both.map((participant) => participant.close()));
+  }
+});
 
 test('nobody makes a room by joining it', { timeout: 60_000 }, async () => {
   const participant = await Participant.open(page.url);

@@ -21,6 +21,16 @@ import { until } from './until.mjs';
  * @property {{ framesDecoded: number, bytes: number, width: number }} video
  * @property {{ bytes: number, energy: number }} audio
  */
+/**
+ * What happened to one participant, as their own browser saw it: connected, reconnecting,
+ * reconnected, leaving, disconnected; and killed, which no browser sees.
+ * @typedef {{ at: number, what: string, sid?: string, reason?: string }} Entry
+ */
+/**
+ * One stay in the room, in milliseconds of this machine's clock. A browser that reconnects as
+ * somebody new has two, and knows of the first only that it was over at `to` at the latest.
+ * @typedef {{ sid: string, from: number, to?: number, how?: string }} Stay
+ */
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const livekit = path.dirname(createRequire(import.meta.url).resolve('livekit-client'));
@@ -79,6 +89,7 @@ async function findChromium() {
 export class Participant {
   /** @type {import('playwright-core').Browser} */ #browser;
   /** @type {import('playwright-core').Page} */ #page;
+  /** Kept when the browser is gone. @type {Entry[] | null} */ #diary = null;
 
   /**
    * @param {import('playwright-core').Browser} browser
@@ -113,23 +124,103 @@ export class Participant {
   }
 
   /**
+   * Calls a function of the page (visit.js).
+   * @param {string} name
+   * @param {unknown} [argument]
+   * @returns {Promise<any>}
+   */
+  #visit(name, argument) {
+    return this.#page.evaluate(([called, given]) =>
+      /** @type {any} */ (window).visit[/** @type {string} */ (called)](given), [name, argument]);
+  }
+
+  /**
    * @param {Ticket} ticket
    * @returns {Promise<{ tookMs: number, name: string }>}
    */
   join({ serverUrl, token, encryptionKey }) {
-    return this.#page.evaluate((ticket) => /** @type {any} */ (window).visit.join(ticket),
-      { serverUrl, token, encryptionKey });
+    return this.#visit('join', { serverUrl, token, encryptionKey });
+  }
+
+  /**
+   * Why LiveKit lets nobody in with this ticket; null when it does.
+   * @param {Ticket} ticket
+   * @returns {Promise<{ status: number, reason: string, message: string } | null>}
+   */
+  joinFails({ serverUrl, token }) {
+    return this.#visit('joinFails', { serverUrl, token });
   }
 
   /** @returns {Promise<Sample>} */
   sample() {
-    return this.#page.evaluate(() => /** @type {any} */ (window).visit.sample());
+    return this.#visit('sample');
+  }
+
+  /** @returns {Promise<Entry[]>} */
+  async diary() {
+    return this.#diary ?? this.#visit('diary');
+  }
+
+  /**
+   * Waits until something has happened to it, from a time on.
+   * @param {string} what
+   * @param {number} timeoutMs
+   * @param {number} [since]
+   */
+  saw(what, timeoutMs, since = 0) {
+    let seen = '';
+    return until(async () => {
+      const entries = (await this.diary()).filter((entry) => entry.at >= since);
+      seen = entries.map((entry) => entry.what).join(', ') || 'nothing';
+      return entries.find((entry) => entry.what === what);
+    }, timeoutMs, () => `the browser has not seen itself ${what} (but: ${seen})`);
+  }
+
+  /** Leaves the room and stays on the page. */
+  leave() {
+    return this.#visit('leave');
+  }
+
+  /** The whole browser ends by SIGKILL and says goodbye to nobody. */
+  async kill() {
+    const session = await this.#browser.newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    const { id } = /** @type {{ id: number }} */ (
+      processInfo.find((process) => process.type === 'browser'));
+    const entries = await this.diary();
+    const gone = new Promise((done) => this.#browser.once('disconnected', done));
+    const at = Date.now();
+    process.kill(id, 'SIGKILL');
+    this.#diary = [...entries, { at, what: 'killed' }];
+    await gone;
+    return at;
   }
 
   async close() {
-    await this.#page.evaluate(() => /** @type {any} */ (window).visit.leave()).catch(() => {});
+    if (this.#diary) return;
+    await this.leave().catch(() => {});
+    this.#diary = await this.diary().catch(() => []);
     await this.#browser.close();
   }
+}
+
+/**
+ * The stays that a diary tells of.
+ * @param {Entry[]} diary
+ */
+export function stays(diary) {
+  /** @type {Stay[]} */ const found = [];
+  for (const { at, what, sid, reason } of diary) {
+    const last = found[found.length - 1];
+    const open = last && last.to === undefined ? last : null;
+    if (sid && sid !== open?.sid) {
+      if (open) Object.assign(open, { to: at, how: 'became another' });
+      found.push({ sid, from: at });
+    } else if (open && (what === 'disconnected' || what === 'killed')) {
+      Object.assign(open, { to: at, how: reason ?? what });
+    }
+  }
+  return found;
 }
 
 /**
