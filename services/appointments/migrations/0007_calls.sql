@@ -35,6 +35,7 @@ CREATE TABLE tv.call (
     over_at timestamptz,
     over_by text CHECK (over_by IN ('ASSUMED', 'SNAPSHOT', 'WEBHOOK')),
     lost_at timestamptz, -- LiveKit was found without it; it was gone by then
+    snapshot_at timestamptz, -- of the latest list of who is in it; NULL: none was taken
     snapshot_at timestamptz, -- of the latest list of who is in the room
     PRIMARY KEY (clinic_id, room_sid),
     FOREIGN KEY (clinic_id, appointment_id) REFERENCES tv.appointment (clinic_id, id),
@@ -44,6 +45,7 @@ CREATE TABLE tv.call (
 CREATE INDEX call_appointment ON tv.call (clinic_id, appointment_id, started_at);
 -- Holds what is running, and no more.
 CREATE INDEX call_running ON tv.call (started_at) WHERE over_at IS NULL;
+CREATE INDEX call_lost ON tv.call (lost_at) WHERE lost_at IS NOT NULL;
 
 -- A stay of one device in the room.
 CREATE TABLE tv.presence (
@@ -79,23 +81,29 @@ CREATE TABLE tv.call_event (
 );
 
 -- Work that must be done, and again until it is done. A claim moves run_at to the end of its lease:
--- a worker that dies loses the job to the next one. What fails for good stays as 'dead'.
+-- a worker that dies loses the job to the next one. What is done is deleted: its effect stands in
+-- the tables it worked on, and calls that are looked at every few seconds would fill this one. What
+-- failed for good stays as 'dead', for people to see.
 CREATE TABLE tv.job (
     clinic_id uuid NOT NULL,
     id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
     kind text NOT NULL CHECK (kind ~ '^[a-z_]{1,40}$'), -- services/notifier/kinds.c lists them
     appointment_id uuid NOT NULL,
     key text NOT NULL, -- what it is about: the room's name
-    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'dead')),
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'dead')),
     run_at timestamptz NOT NULL, -- not before
     lease uuid,                  -- of the worker that has it
+    -- It was asked for while a worker had it, and that worker may be past the point: once more,
+    -- then (parts/job_again.sql).
+    again_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
     reason text NOT NULL DEFAULT '', -- why it failed the last time
     created_at timestamptz NOT NULL,
     settled_at timestamptz,
     PRIMARY KEY (clinic_id, id),
     FOREIGN KEY (clinic_id, appointment_id) REFERENCES tv.appointment (clinic_id, id),
-    CHECK ((state = 'waiting') = (settled_at IS NULL))
+    CHECK ((state = 'waiting') = (settled_at IS NULL)),
+    CHECK (again_at IS NULL OR lease IS NOT NULL)
 );
 CREATE UNIQUE INDEX job_once ON tv.job (kind, key) WHERE state = 'waiting';
 CREATE INDEX job_waiting ON tv.job (run_at) WHERE state = 'waiting';
