@@ -7,16 +7,24 @@
  * each sid of a participant). The result does not depend on the order:
  *
  *   - An edge (started, over, joined, left) has a time and how it is known. What is known better
- *     replaces what is known worse; of two that are known equally well the first one stays.
+ *     replaces what is known worse; of two that are known equally well the earlier one stays.
  *   - Whatever mentions a participant proves that it was there at that instant (`seen_us` grows); a
- *     snapshot without it proves that it was not (`gone_us` shrinks, if it lies after `seen_us`).
+ *     later snapshot without it proves that it was not (`gone_us` shrinks), and so does a later
+ *     proof of another sid of the same identity: LiveKit lets only one of them in.
  *   - A presence without a left edge that is proven gone ends at `seen_us`, not later: nobody is
- *     said to have been where it is not known. It is *unsure*: the end lies somewhere between
- *     left_us and gone_us. A webhook that comes after all replaces that by the true end.
- *   - When a call is over, what is still open in it ends with it.
+ *     said to have been where it is not known. The true end lies somewhere between left.us and
+ *     gone_us; more than a second apart, it is *unsure*. A webhook that comes after all replaces
+ *     that by the true end, and a proof of being there after gone_us opens the presence again.
+ *   - When a call is over, what is still open in it ends in the same way. A call that is over only
+ *     as a list showed, or as must be, is open again when something proves it later.
  *
- * Every event about a participant carries since when it is in, so that a join is known exactly as
- * soon as any of them arrives. An event of a track only proves that somebody was there.
+ * Webhooks tell whole seconds and the times of lists travel as ages, so one instant may be known by
+ * two that differ by up to a second (TV_HISTORY_FUZZ_US). What is that close proves nothing of
+ * before or after, and an end that seems to lie before its beginning lies on it.
+ *
+ * A join is the instant at which media connected, which only JOINED tells (WEBHOOK). LEFT and lists
+ * tell when signalling began, mostly less than a second before (SNAPSHOT for both). An event of a
+ * track only proves that somebody was there, so they came by then (ASSUMED).
  *
  * All times are microseconds since 1970 on the database's clock. Text is copied into the arena.
  */
@@ -25,22 +33,26 @@
 
 #include "lib/arena.h"
 #include "lib/base.h"
-#include "lib/str.h"
 
 /* Numbers of KnownBy in proto/televisit/v1/calls.proto; the better one is greater. */
-enum tv_known { TV_KNOWN_NOT = 0, TV_KNOWN_ASSUMED = 1, TV_KNOWN_SNAPSHOT = 2, TV_KNOWN_WEBHOOK = 3 };
+enum tv_known {
+    TV_KNOWN_NOT = 0,
+    TV_KNOWN_ASSUMED = 1,
+    TV_KNOWN_SNAPSHOT = 2,
+    TV_KNOWN_WEBHOOK = 3
+};
 
 struct tv_edge {
     int64_t us;
-    enum tv_known by; /* TV_KNOWN_NOT: it did not happen, as far as is known */
+    enum tv_known by; /* TV_KNOWN_NOT: it did not happen, as far as is known; us is 0 then */
 };
 
 struct tv_presence {
     const char *sid;
     const char *identity;
     struct tv_edge joined, left;
-    int64_t seen_us; /* was there for certain, the last time; at least joined.us */
-    int64_t gone_us; /* was certainly not there any more, the first time; 0: never seen so */
+    int64_t seen_us;    /* was there for certain, the last time; at least joined.us */
+    int64_t gone_us;    /* was certainly not there any more; 0: never known to be */
     const char *reason; /* LiveKit's name of why it left, or "" */
     TAILQ_ENTRY(tv_presence) link;
 };
@@ -49,16 +61,17 @@ struct tv_room_call {
     const char *room_sid;
     int32_t generation; /* of the room */
     struct tv_edge started, over;
-    int64_t lost_us;      /* LiveKit was found without it, gone by then; 0: not */
-    int64_t snapshot_us;  /* of the latest snapshot; 0: none */
-    bool changed;         /* since it was read: is to be written */
+    int64_t lost_us;     /* LiveKit was found without it, gone by then; 0: not */
+    int64_t snapshot_us; /* of the latest snapshot; 0: none */
+    bool changed;        /* it or a presence of it, since it was read: is to be written */
     TAILQ_HEAD(, tv_presence) presences; /* by joined.us, then sid */
     TAILQ_ENTRY(tv_room_call) link;
 };
 
 /* All calls of one appointment. */
 struct tv_history {
-    struct tv_arena *arena; /* borrowed */
+    struct tv_arena *arena;           /* borrowed */
+    size_t presences_count;           /* in all calls */
     TAILQ_HEAD(, tv_room_call) calls; /* by started.us, then sid */
 };
 
@@ -75,33 +88,40 @@ enum tv_observation_kind {
 
 struct tv_person_seen {
     const char *sid, *identity;
-    int64_t joined_us;
+    int64_t joined_us; /* 0: not said */
 };
 
 struct tv_observation {
     enum tv_observation_kind kind;
-    const char *room_sid;
+    const char *room_sid; /* any other than "" is a call of the history from then on */
     int32_t generation;
     int64_t at_us;
-    const char *sid, *identity; /* of JOINED to SEEN */
-    int64_t joined_us;          /* of JOINED and LEFT; 0: not said */
-    const char *reason;         /* of LEFT; may be NULL */
-    const struct tv_person_seen *people; /* of SNAPSHOT: all who are there */
+    const char *sid, *identity;          /* of JOINED to SEEN */
+    int64_t joined_us;                   /* of JOINED and LEFT; 0: not said */
+    const char *reason;                  /* of LEFT; may be NULL */
+    const struct tv_person_seen *people; /* of SNAPSHOT: all who are there, media connected */
     size_t people_count;
-    int64_t created_us;  /* of SNAPSHOT: when the room was made */
+    int64_t created_us;  /* of SNAPSHOT: when the room was made; 0: not said */
     enum tv_known known; /* of GONE: SNAPSHOT or ASSUMED */
 };
 
-#define TV_HISTORY_PRESENCES_MAX 500 /* of one appointment; a device that flaps for hours stays below */
+#define TV_HISTORY_FUZZ_US (INT64_C(1000) * 1000)
+/* So long after DUPLICATE_IDENTITY the new device may take to connect: LiveKit gives up at 15 s. */
+#define TV_HISTORY_HANDOVER_US (INT64_C(20) * 1000 * 1000)
+#define TV_HISTORY_PRESENCES_MAX 500 /* of one appointment; a device that flaps stays below */
+#define TV_HISTORY_SID_MAX 64        /* bytes; what has a longer sid is not recorded */
 
 void tv_history_init(struct tv_history *h, struct tv_arena *a);
-/* Folds one observation in. False when it changed nothing, also when there are too many presences. */
+/* Folds one observation in. False when it changed nothing, also when there are too many presences.
+ * A newer snapshot always changes something: snapshot_us. */
 bool tv_history_observe(struct tv_history *h, const struct tv_observation *o);
-/* For who reads a stored history: adds a call, and a presence to it, as they are (text borrowed). */
+/* For who reads a stored history: adds a call, and a presence to it, as they are (text borrowed),
+ * in any order. */
 struct tv_room_call *tv_history_add_call(struct tv_history *h, const struct tv_room_call *c);
 void tv_history_add_presence(struct tv_history *h, struct tv_room_call *c,
                              const struct tv_presence *p);
 
+/* NULL when there is none. */
 struct tv_room_call *tv_history_call(const struct tv_history *h, const char *room_sid);
 
 /* -- what follows from it -----------------------------------------------------------------------*/
@@ -109,11 +129,14 @@ struct tv_room_call *tv_history_call(const struct tv_history *h, const char *roo
 static inline bool tv_presence_is_in(const struct tv_presence *p) {
     return p->left.by == TV_KNOWN_NOT;
 }
-/* The end is not told by LiveKit and lies more than a second apart from the last proof. */
+/* The end was not told by LiveKit: it lies between left.us and gone_us, more than a second apart.
+ */
 bool tv_presence_is_unsure(const struct tv_presence *p);
 
 /* Since when this person is in without a break, 0 when not. A presence that ended with
- * DUPLICATE_IDENTITY and the one that took over are one stay, as are two that overlap. */
+ * DUPLICATE_IDENTITY and the one that took over are one stay, as are two that overlap. Until the
+ * new device is there the person still counts as in, unless the call is over or a snapshot more
+ * than TV_HISTORY_HANDOVER_US later is known. */
 int64_t tv_history_in_since_us(const struct tv_history *h, const char *identity);
 /* When this person left the last time; 0 when in, or never there. */
 int64_t tv_history_left_us(const struct tv_history *h, const char *identity);
@@ -122,17 +145,18 @@ int64_t tv_history_present_us(const struct tv_history *h, const char *identity, 
 
 /* Somebody's side: which of two sides an identity belongs to, or none (interpreter, stranger). */
 enum tv_side { TV_SIDE_NONE, TV_SIDE_PATIENT, TV_SIDE_DOCTOR };
+#define TV_SIDES 3
 typedef enum tv_side tv_history_side(void *ctx, const char *identity);
 
 struct tv_meeting {
-    int64_t together_us;           /* both sides were in, in all, up to now */
-    int64_t first_us, last_us;     /* they met first; they were together until (now, if they are);
-                                    * 0: never */
-    bool came[3];                  /* by side: somebody of it was there */
-    bool in[3];                    /* and is now */
+    int64_t together_us; /* both sides were in, in all, up to now */
+    /* They met first; they were together until (now, if they are). 0: never. */
+    int64_t first_us, last_us;
+    bool came[TV_SIDES]; /* by side: somebody of it was there */
+    bool in[TV_SIDES];   /* and is now, as tv_history_in_since_us() tells */
 };
-struct tv_meeting tv_history_meeting(const struct tv_history *h, tv_history_side *side_of, void *ctx,
-                                     int64_t now_us);
+struct tv_meeting tv_history_meeting(const struct tv_history *h, tv_history_side *side_of,
+                                     void *ctx, int64_t now_us);
 /* How long `identity` was there while somebody of the other side was. */
 int64_t tv_history_talk_us(const struct tv_history *h, const char *identity,
                            tv_history_side *side_of, void *ctx, int64_t now_us);
