@@ -35,7 +35,6 @@ CREATE TABLE tv.call (
     over_at timestamptz,
     over_by text CHECK (over_by IN ('ASSUMED', 'SNAPSHOT', 'WEBHOOK')),
     lost_at timestamptz, -- LiveKit was found without it; it was gone by then
-    snapshot_at timestamptz, -- of the latest list of who is in it; NULL: none was taken
     snapshot_at timestamptz, -- of the latest list of who is in the room
     PRIMARY KEY (clinic_id, room_sid),
     FOREIGN KEY (clinic_id, appointment_id) REFERENCES tv.appointment (clinic_id, id),
