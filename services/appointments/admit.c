@@ -17,10 +17,11 @@
 #include "lib/metrics.h"
 #include "services/appointments/app.h"
 #include "services/appointments/bind.h"
+#include "services/appointments/room.h"
 #include "services/appointments/view.h"
 #include "televisit/v1/tokens.pb-c.h"
 
-enum { BATCH_MAX = 256, PARTICIPANTS_MAX = 16 };
+enum { BATCH_MAX = 256 };
 /* The gateway brings a grant to the tokens service at once. */
 #define GRANT_VALID_US (30 * TV_US_PER_S)
 /* An audit row quotes the id that was asked for; this much of it. */
@@ -33,8 +34,10 @@ struct join {
     enum tv_decision decision;
     enum tv_status status;
     int64_t opens_at_us, closes_at_us, now_us;
+    int64_t in_call_since_us; /* 0: not in the room */
+    int32_t participants_max;
     char identity[TV_UUID_TEXT];
-    const char *room;           /* in the call's arena */
+    char room[TV_ROOM_NAME_MAX];
     const char *encryption_key; /* "" when the clinic has it off */
 };
 
@@ -94,7 +97,7 @@ static void fail_all(struct joins *list, const struct tv_error *e) {
 /* How a decision is told when it is neither yes nor "wait". */
 static const struct {
     enum tv_err err;
-    bool status, opens_at, closes_at; /* members of the problem */
+    bool status, opens_at, closes_at, since; /* members of the problem */
     const char *detail;
 } refusals[] = {
     [TV_DECISION_NOT_FOUND] = {TV_ERR_NOT_FOUND, .detail = "There is no such appointment"},
@@ -104,6 +107,7 @@ static const struct {
     [TV_DECISION_OVER] = {TV_ERR_OVER, .status = true, .detail = ""},
     [TV_DECISION_TOO_EARLY] = {TV_ERR_TOO_EARLY, .opens_at = true, .closes_at = true, .detail = ""},
     [TV_DECISION_TOO_LATE] = {TV_ERR_TOO_LATE, .closes_at = true, .detail = ""},
+    [TV_DECISION_ALREADY_IN_CALL] = {TV_ERR_ALREADY_IN_CALL, .since = true, .detail = ""},
 };
 
 static void refuse(const struct join *j) {
@@ -113,10 +117,12 @@ static void refuse(const struct join *j) {
         tv_error_add_string(&e, "appointmentStatus", tv_status_name(j->status));
     if (refusals[j->decision].opens_at)
         tv_error_add_time(&e, "opensAt", j->opens_at_us);
-    if (refusals[j->decision].closes_at) {
+    if (refusals[j->decision].closes_at)
         tv_error_add_time(&e, "closesAt", j->closes_at_us);
+    if (refusals[j->decision].since)
+        tv_error_add_time(&e, "since", j->in_call_since_us);
+    if (refusals[j->decision].closes_at || refusals[j->decision].since)
         tv_error_add_time(&e, "serverTime", j->now_us);
-    }
     tv_call_fail(j->call, &e);
 }
 
@@ -131,7 +137,7 @@ static struct tv_str sealed_grant(const struct admit *a, const struct join *j,
     grant->issued_at = tv_pb_time(j->now_us, arena);
     grant->valid_until = tv_pb_time(TV_MIN(j->now_us + GRANT_VALID_US, j->closes_at_us), arena);
     grant->closes_at = tv_pb_time(j->closes_at_us, arena);
-    grant->participants_max = PARTICIPANTS_MAX;
+    grant->participants_max = j->participants_max;
     grant->sealed_at = tv_pb_time(tv_clock_wall_us(), arena);
     struct tv_str packed = tv_pb_pack(&grant->base, arena);
     char *sealed = tv_arena_alloc(arena, packed.len + TV_SEAL_BYTES);
@@ -241,35 +247,60 @@ static void write_audit(struct admit *a) {
 
 static void read_asked(struct admit *a);
 
+static bool read_time(const struct tv_pg_result *r, unsigned row, const char *column,
+                      int64_t *ret_us) {
+    return tv_pg_time(r, row, (unsigned)tv_pg_column(r, column), ret_us);
+}
+
+static bool read_count(const struct tv_pg_result *r, unsigned row, const char *column,
+                       int32_t *ret) {
+    int64_t n = 0;
+    if (!tv_str_to_i64(tv_str(view_text(r, row, column)), 1, INT32_MAX, &n))
+        return false;
+    *ret = (int32_t)n;
+    return true;
+}
+
+/* What is known of somebody who takes part. */
+static bool read_place(struct join *j, const struct tv_pg_result *r, unsigned row) {
+    struct tv_room room = {.generation = 1};
+    if (!read_time(r, row, "now", &j->now_us) || !read_time(r, row, "opens_at", &j->opens_at_us) ||
+        !read_time(r, row, "closes_at", &j->closes_at_us) ||
+        !read_count(r, row, "generation", &room.generation) ||
+        !read_count(r, row, "participants_max", &j->participants_max))
+        return false;
+    bool in_call = view_text(r, row, "in_call_since")[0] != '\0';
+    if (in_call && !read_time(r, row, "in_call_since", &j->in_call_since_us))
+        return false;
+    memcpy(room.appointment_id, j->appointment_id, sizeof(room.appointment_id));
+    tv_room_format(&room, j->room);
+    (void)snprintf(j->identity, sizeof(j->identity), "%s", view_text(r, row, "participant_id"));
+    j->encryption_key = view_is_true(r, row, "end_to_end_encryption")
+                            ? tv_arena_strdup(j->call->arena, view_text(r, row, "media_key"))
+                            : "";
+    return true;
+}
+
 /* Fills the join from its row and lets the gate decide. */
 static enum tv_err decide(struct join *j, const struct tv_pg_result *r, unsigned row,
                           struct tv_error *e) {
     const Televisit__V1__AdmitRequest *request = (const void *)j->call->request;
-    struct tv_gate_input in = {
-        .own = tv_participant_parse(view_text(r, row, "participant_type")),
+    enum tv_participant own = tv_participant_parse(view_text(r, row, "participant_type"));
+    if (own != TV_PARTICIPANT_NONE && !read_place(j, r, row))
+        return tv_fail(e, TV_ERR_INTERNAL, "An appointment could not be read");
+    j->status = tv_status_parse(view_text(r, row, "status"));
+    const struct tv_gate_input in = {
+        .own = own,
         .asked = (enum tv_participant)request->participant_type,
-        .status = tv_status_parse(view_text(r, row, "status")),
+        .status = j->status,
+        .opens_at_us = j->opens_at_us,
+        .closes_at_us = j->closes_at_us,
+        .now_us = j->now_us,
         .waiting_room = view_is_true(r, row, "waiting_room"),
         .admitted = view_is_true(r, row, "admitted"),
+        .in_call = j->in_call_since_us != 0,
+        .take_over = request->take_over,
     };
-    if (in.own != TV_PARTICIPANT_NONE) {
-        if (!tv_pg_time(r, row, (unsigned)tv_pg_column(r, "now"), &in.now_us) ||
-            !tv_pg_time(r, row, (unsigned)tv_pg_column(r, "opens_at"), &in.opens_at_us) ||
-            !tv_pg_time(r, row, (unsigned)tv_pg_column(r, "closes_at"), &in.closes_at_us))
-            return tv_fail(e, TV_ERR_INTERNAL, "An appointment could not be read");
-        const char *generation = view_text(r, row, "generation");
-        bool first = tv_str_eqz(tv_str(generation), "1");
-        j->room = tv_arena_printf(j->call->arena, "room_%s%s%s", j->appointment_id,
-                                  first ? "" : ".", first ? "" : generation);
-        (void)snprintf(j->identity, sizeof(j->identity), "%s", view_text(r, row, "participant_id"));
-        j->encryption_key = view_is_true(r, row, "end_to_end_encryption")
-                                ? tv_arena_strdup(j->call->arena, view_text(r, row, "media_key"))
-                                : "";
-    }
-    j->status = in.status;
-    j->opens_at_us = in.opens_at_us;
-    j->closes_at_us = in.closes_at_us;
-    j->now_us = in.now_us;
     j->decision = tv_gate_decide(&in);
     return TV_OK;
 }

@@ -33,5 +33,7 @@ enum tv_decision tv_gate_decide(const struct tv_gate_input *in) {
         return TV_DECISION_TOO_LATE;
     if (waits(in))
         return TV_DECISION_WAITING;
+    if (in->in_call && !in->take_over)
+        return TV_DECISION_ALREADY_IN_CALL;
     return TV_DECISION_ALLOWED;
 }

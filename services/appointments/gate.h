@@ -20,7 +20,8 @@
     X(OVER, 5)                                                                                     \
     X(TOO_EARLY, 6)                                                                                \
     X(TOO_LATE, 7)                                                                                 \
-    X(WAITING, 8)
+    X(WAITING, 8)                                                                                  \
+    X(ALREADY_IN_CALL, 9)
 
 enum tv_decision {
 #define X(name, number) TV_DECISION_##name = (number),
@@ -39,6 +40,10 @@ struct tv_gate_input {
     int64_t now_us;
     bool waiting_room; /* the clinic has one */
     bool admitted;     /* and the person was let in */
+    /* Of a join only: what is shown beforehand says whether the door is open, not that one is in.
+     */
+    bool in_call;   /* the person is in the room, on another device */
+    bool take_over; /* which is to be put out */
 };
 
 /* The first case that matches decides; the window is opens_at <= now < closes_at. */

@@ -91,7 +91,7 @@ static void test_allowed(void **state) {
     assert_string_equal(time_of(grant->issued_at), DURING);
     assert_string_equal(time_of(grant->valid_until), "2026-11-24T10:45:30Z");
     assert_string_equal(time_of(grant->closes_at), "2026-11-24T13:00:00Z");
-    assert_true(grant->participants_max >= 2);
+    assert_int_equal(grant->participants_max, 16);
     /* the tokens service tells its age by the clocks of the hosts */
     assert_in_range(tv_pb_time_us(grant->sealed_at), tv_clock_wall_us() - 60 * TV_US_PER_S,
                     tv_clock_wall_us());
@@ -188,6 +188,76 @@ static void test_waiting_room(void **state) {
     outcome_free(o);
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.audit WHERE decision = 'WAITING'"),
                      1);
+}
+
+static struct outcome *admit_over(struct tv_actor who, Televisit__V1__ParticipantType__Value type,
+                                  bool take_over) {
+    Televisit__V1__AdmitRequest request = TELEVISIT__V1__ADMIT_REQUEST__INIT;
+    request.appointment_id = id;
+    request.participant_type = type;
+    request.take_over = take_over;
+    return call_handler(&app, admit_admit, who, &request.base,
+                        &televisit__v1__admit_reply__descriptor);
+}
+
+static long audited(const char *decision) {
+    char sql[128];
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT count(*) FROM tv.audit WHERE action = 'call.join' AND decision = '%s'",
+                   decision);
+    return fixture_count(&f, sql);
+}
+
+static double decided(const char *name) {
+    return tv_series_value(tv_metric_series(&decisions_metric, name, NULL, NULL, NULL));
+}
+
+/* Whoever is in the room on one device says so before another one takes the place. */
+static void test_already_in_call(void **state) {
+    free(test_sql(&f.db, "UPDATE tv.participant SET in_call_since = '2026-11-24T10:40:00.25Z'"
+                         " WHERE type = 'PATIENT'"));
+    double counted = decided("ALREADY_IN_CALL");
+    struct outcome *o = admit_over(AS_PATIENT, P_PATIENT, false);
+    assert_outcome(o, TV_ERR_ALREADY_IN_CALL);
+    assert_int_equal(o->error.members, 2);
+    assert_string_equal(outcome_member(o, "since"), "2026-11-24T10:40:00.250Z");
+    assert_string_equal(outcome_member(o, "serverTime"), DURING);
+    outcome_free(o);
+    assert_int_equal(audited("ALREADY_IN_CALL"), 1);
+    assert_true(decided("ALREADY_IN_CALL") - counted == 1);
+
+    o = admit_over(AS_PATIENT, P_PATIENT, true);
+    assert_outcome(o, TV_OK);
+    (void)open_grant(o);
+    outcome_free(o);
+    /* nobody else is asked */
+    o = admit_over(AS_DOCTOR, P_DOCTOR, false);
+    assert_outcome(o, TV_OK);
+    outcome_free(o);
+    assert_int_equal(audited("ALLOWED"), 2);
+
+    /* nor who left, nor who wants to take over where there is nothing to take */
+    free(test_sql(&f.db, "UPDATE tv.participant SET in_call_since = NULL, left_call_at = now()"));
+    for (int take_over = 0; take_over < 2; take_over++) {
+        o = admit_over(AS_PATIENT, P_PATIENT, take_over != 0);
+        assert_outcome(o, TV_OK);
+        outcome_free(o);
+    }
+
+    /* every other case comes first, and taking over does not open a closed door */
+    free(test_sql(&f.db, "UPDATE tv.participant SET in_call_since = '2026-11-24T10:40:00Z';"
+                         "UPDATE tv.clinic SET waiting_room = true"));
+    o = admit_over(AS_PATIENT, P_PATIENT, true);
+    assert_outcome(o, TV_OK);
+    assert_int_equal(((const Televisit__V1__AdmitReply *)o->reply)->sealed_grant.len, 0);
+    outcome_free(o);
+    o = admit_over(AS_PATIENT, P_DOCTOR, true);
+    assert_outcome(o, TV_ERR_WRONG_PARTICIPANT_TYPE);
+    outcome_free(o);
+    fixture_set_now(&f, "2026-11-24T13:00:00Z");
+    o = admit_over(AS_PATIENT, P_PATIENT, true);
+    assert_outcome(o, TV_ERR_TOO_LATE);
+    outcome_free(o);
 }
 
 static void test_who_asks_must_be_known(void **state) {
@@ -295,6 +365,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_allowed, each, each_end),
         cmocka_unit_test_setup_teardown(test_refusals, each, each_end),
         cmocka_unit_test_setup_teardown(test_waiting_room, each, each_end),
+        cmocka_unit_test_setup_teardown(test_already_in_call, each, each_end),
         cmocka_unit_test_setup_teardown(test_who_asks_must_be_known, each, each_end),
         cmocka_unit_test_setup_teardown(test_batches, each, each_end),
         cmocka_unit_test_setup_teardown(test_no_answer_before_the_audit_row, each, each_end),

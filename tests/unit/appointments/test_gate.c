@@ -59,18 +59,19 @@ static const bool waits[] = {
 static void check(const struct tv_gate_input *in, enum tv_decision expected) {
     enum tv_decision decided = tv_gate_decide(in);
     if (decided != expected)
-        fail_msg("status %s, own %d, asked %d, now %lld, waiting room %d, admitted %d: %s, not %s",
+        fail_msg("status %s, own %d, asked %d, now %lld, waiting room %d, admitted %d, in call %d, "
+                 "take over %d: %s, not %s",
                  tv_status_name(in->status), (int)in->own, (int)in->asked,
-                 (long long)(in->now_us - OPENS), in->waiting_room, in->admitted,
-                 tv_decision_name(decided), tv_decision_name(expected));
+                 (long long)(in->now_us - OPENS), in->waiting_room, in->admitted, in->in_call,
+                 in->take_over, tv_decision_name(decided), tv_decision_name(expected));
 }
 
-/* Calls `fn` for every status, type, edge and state of the waiting room. */
+/* Calls `fn` for every status, type, edge, state of the waiting room and of the room itself. */
 static void each(void (*fn)(struct tv_gate_input in, enum tv_decision window)) {
     for (size_t s = 0; s < TV_ARRAY_LEN(statuses); s++)
         for (size_t t = 0; t < TV_ARRAY_LEN(types); t++)
             for (size_t w = 0; w < TV_ARRAY_LEN(edges); w++)
-                for (unsigned bits = 0; bits < 4; bits++)
+                for (unsigned bits = 0; bits < 16; bits++)
                     fn((struct tv_gate_input){.own = types[t],
                                               .asked = types[t],
                                               .status = statuses[s],
@@ -78,7 +79,9 @@ static void each(void (*fn)(struct tv_gate_input in, enum tv_decision window)) {
                                               .closes_at_us = CLOSES,
                                               .now_us = edges[w].now_us,
                                               .waiting_room = (bits & 1) != 0,
-                                              .admitted = (bits & 2) != 0},
+                                              .admitted = (bits & 2) != 0,
+                                              .in_call = (bits & 4) != 0,
+                                              .take_over = (bits & 8) != 0},
                        edges[w].window);
 }
 
@@ -88,6 +91,8 @@ static void own_type(struct tv_gate_input in, enum tv_decision window) {
         expected = by_status[in.status];
     else if (window == TV_DECISION_ALLOWED && in.waiting_room && waits[in.own] && !in.admitted)
         expected = TV_DECISION_WAITING;
+    else if (window == TV_DECISION_ALLOWED && in.in_call && !in.take_over)
+        expected = TV_DECISION_ALREADY_IN_CALL;
     check(&in, expected);
 }
 
@@ -163,7 +168,7 @@ static void test_real_days(void **state) {
 /* The numbers go over the bus as they are. */
 static void test_numbers_are_those_of_the_proto(void **state) {
     const ProtobufCEnumDescriptor *d = &televisit__v1__join_decision__value__descriptor;
-    assert_int_equal(d->n_values, 8 + 1);
+    assert_int_equal(d->n_values, 9 + 1);
 #define X(known, number)                                                                           \
     assert_string_equal(protobuf_c_enum_descriptor_get_value(d, TV_DECISION_##known)->name,        \
                         #known);                                                                   \
