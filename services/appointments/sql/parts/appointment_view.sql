@@ -15,12 +15,15 @@ SELECT jsonb_build_object(
                           'id', p.id,
                           'personId', p.person_id,
                           'type', p.type,
-                          'displayName', n.display_name) ORDER BY p.added_at, p.type DESC, p.id)
+                          'displayName', n.display_name,
+                          'inCallSince', p.in_call_since,
+                          'leftCallAt', p.left_call_at) ORDER BY p.added_at, p.type DESC, p.id)
                FROM tv.participant p
                JOIN tv.person n ON (n.clinic_id, n.id) = (p.clinic_id, p.person_id)
                WHERE (p.clinic_id, p.appointment_id) = (a.clinic_id, a.id)),
            'createdAt', a.created_at,
-           'updatedAt', a.updated_at) AS appointment,
+           'updatedAt', a.updated_at,
+           'noShow', a.no_show) AS appointment,
        a.id, a.version, a.status, a.starts_at, a.opens_at, a.closes_at, clock.now,
        me.type AS participant_type, me.admitted_at IS NOT NULL AS admitted, c.waiting_room,
        c.reschedule_needs_confirmation, c.cancellation_notice_s
