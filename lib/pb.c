@@ -8,8 +8,10 @@
 #include "clock.h"
 
 /* What protobuf-c may take from the arena while it unpacks one message. Two bytes can make a
- * sub-message of a hundred, so bounding the bytes alone would not bound the memory. */
+ * sub-message of a hundred, so bounding the bytes alone would not bound the memory. Long lists get
+ * less for each of their bytes: real ones take three. */
 #define UNPACK_BYTES_MAX (32u * TV_PB_MAX_BYTES)
+#define UNPACK_PER_BYTE 8
 
 /* -- making and packing -------------------------------------------------------------------------*/
 
@@ -121,14 +123,19 @@ static void *unpack_alloc(void *data, size_t bytes) {
 
 static void unpack_free(void *data, void *p) {} /* the arena's work */
 
-ProtobufCMessage *tv_pb_unpack(const ProtobufCMessageDescriptor *type, struct tv_str bytes,
-                               struct tv_arena *a) {
-    if (bytes.len > TV_PB_MAX_BYTES || !wire_ok(type, bytes, 1)) {
+ProtobufCMessage *tv_pb_unpack_long(const ProtobufCMessageDescriptor *type, struct tv_str bytes,
+                                    size_t bytes_max, struct tv_arena *a) {
+    if (bytes.len > bytes_max || !wire_ok(type, bytes, 1)) {
         return NULL;
     }
-    struct unpacking u = {a, UNPACK_BYTES_MAX};
+    struct unpacking u = {a, TV_MAX(UNPACK_BYTES_MAX, UNPACK_PER_BYTE * bytes.len)};
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &u};
     return protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.p);
+}
+
+ProtobufCMessage *tv_pb_unpack(const ProtobufCMessageDescriptor *type, struct tv_str bytes,
+                               struct tv_arena *a) {
+    return tv_pb_unpack_long(type, bytes, TV_PB_MAX_BYTES, a);
 }
 
 /* -- fields -------------------------------------------------------------------------------------*/

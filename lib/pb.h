@@ -30,6 +30,10 @@ struct tv_str tv_pb_pack(const ProtobufCMessage *m, struct tv_arena *a);
 /* NULL on malformed bytes, too many bytes or too deep nesting. Borrows nothing from `bytes`. */
 TV_MUST_CHECK ProtobufCMessage *tv_pb_unpack(const ProtobufCMessageDescriptor *type,
                                              struct tv_str bytes, struct tv_arena *a);
+/* The same with a bound of the caller's: for other people's long lists (LiveKit). */
+TV_MUST_CHECK ProtobufCMessage *tv_pb_unpack_long(const ProtobufCMessageDescriptor *type,
+                                                  struct tv_str bytes, size_t bytes_max,
+                                                  struct tv_arena *a);
 
 /* Pointer to the member of field `f` in `m`, and presence: a set sub-message, a non-empty
  * repeated field, a chosen oneof case, or a scalar that differs from its default. */

@@ -14,23 +14,28 @@
 #define BUDGET_US (1500 * TV_US_PER_MS) /* of one call, its second attempt included */
 #define RETRY_AFTER_S 2                 /* what people are told */
 #define CONNECTIONS 16
-#define RESPONSE_BYTES_MAX (64 * 1024) /* a Room has about 250 */
+#define KIB 1024
+#define ROOMS_BYTES_MAX (8 * KIB * KIB) /* of all rooms: a Room has about 250 */
 
-#define FAILURES_MAX 3 /* in a row; then the circuit is open */
-#define OPEN_US (1 * TV_US_PER_S)
+#define FAILURES_MAX 3               /* in a row; then the circuit is open */
+#define OPEN_US (300 * TV_US_PER_MS) /* short: a return should be noticed at once */
 
 #define ADMIN_TOKEN_S 60        /* is good for so long */
 #define ADMIN_TOKEN_REUSED_S 30 /* and is used for so long */
 
-enum method { CREATE_ROOM, DELETE_ROOM, LIST_ROOMS, METHOD_COUNT };
+enum method { CREATE_ROOM, DELETE_ROOM, FIND_ROOM, LIST_ROOMS, LIST_PEOPLE, METHOD_COUNT };
 
 static const struct {
     const char *name;
     const ProtobufCMessageDescriptor *reply;
+    size_t bytes_max; /* of the reply; a longer one is no proper answer */
 } methods[METHOD_COUNT] = {
-    [CREATE_ROOM] = {"CreateRoom", &livekit__room__descriptor},
-    [DELETE_ROOM] = {"DeleteRoom", &livekit__delete_room_response__descriptor},
-    [LIST_ROOMS] = {"ListRooms", &livekit__list_rooms_response__descriptor},
+    [CREATE_ROOM] = {"CreateRoom", &livekit__room__descriptor, 64 * KIB},
+    [DELETE_ROOM] = {"DeleteRoom", &livekit__delete_room_response__descriptor, 64 * KIB},
+    [FIND_ROOM] = {"ListRooms", &livekit__list_rooms_response__descriptor, 64 * KIB},
+    [LIST_ROOMS] = {"ListRooms", &livekit__list_rooms_response__descriptor, ROOMS_BYTES_MAX},
+    [LIST_PEOPLE] = {"ListParticipants", &livekit__list_participants_response__descriptor,
+                     256 * KIB},
 };
 
 static struct tv_metric calls_metric = {
@@ -69,6 +74,7 @@ struct call {
     struct tv_arena *arena;
     enum method method;
     struct tv_str request;
+    const char *token; /* of this call's own; NULL: the one that rooms are made with */
     int64_t began_us;
     bool second; /* attempt */
     tv_livekit_done *on_done;
@@ -153,7 +159,8 @@ static bool is_twirp(struct call *c, const struct tv_httpc_response *r, const ch
 
 static void read_answer(struct call *c, const struct tv_httpc_response *r) {
     if (r->status == 200 && has_type(r, TV_S("application/protobuf"))) {
-        const ProtobufCMessage *reply = tv_pb_unpack(methods[c->method].reply, r->body, c->arena);
+        const ProtobufCMessage *reply = tv_pb_unpack_long(methods[c->method].reply, r->body,
+                                                          methods[c->method].bytes_max, c->arena);
         if (reply != NULL) {
             end(c, DONE, TV_OK, r->status, "", reply);
             return;
@@ -185,34 +192,54 @@ static void on_answer(void *ctx, enum tv_err err, const struct tv_error *e,
     }
 }
 
-static const char *admin_token(struct tv_livekit *lk, struct tv_arena *a) {
+/* A token for the API; `grants` is JSON. Lives in the arena. */
+static struct tv_str sign(const struct tv_livekit *lk, struct tv_str grants, struct tv_arena *a) {
+    struct tv_buf claims = TV_BUF_INIT(TV_JWT_MAX_BYTES);
+    struct tv_jwt_key key = {NULL, lk->config.api_secret};
+    struct tv_str token = {NULL, 0};
+    int64_t now_s = tv_clock_wall_us() / TV_US_PER_S;
+    tv_buf_puts(&claims, "{\"iss\":");
+    tv_buf_json(&claims, tv_str(lk->config.api_key));
+    tv_buf_printf(&claims, ",\"nbf\":%lld,\"exp\":%lld,\"video\":", (long long)now_s - 10,
+                  (long long)now_s + ADMIN_TOKEN_S);
+    tv_buf_str(&claims, grants);
+    tv_buf_char(&claims, '}');
+    if (claims.overflow || tv_jwt_sign(&key, NULL, tv_buf_view(&claims), a, &token, NULL) != TV_OK)
+        tv_panic("no token can be signed with LIVEKIT_API_KEY and LIVEKIT_API_SECRET");
+    tv_buf_done(&claims);
+    return token;
+}
+
+/* Makes, deletes and lists rooms: the same for all calls of half a minute. */
+static const char *rooms_token(struct tv_livekit *lk, struct tv_arena *a) {
     int64_t now_us = tv_clock_wall_us(), age_us = now_us - lk->admin_made_us;
     if (lk->admin_token[0] != '\0' && age_us >= 0 && age_us < ADMIN_TOKEN_REUSED_S * TV_US_PER_S)
         return lk->admin_token;
-    struct tv_buf claims = TV_BUF_INIT(1024);
-    struct tv_jwt_key key = {NULL, lk->config.api_secret};
-    struct tv_str token = {NULL, 0};
-    int64_t now_s = now_us / TV_US_PER_S;
-    tv_buf_puts(&claims, "{\"iss\":");
-    tv_buf_json(&claims, tv_str(lk->config.api_key));
-    tv_buf_printf(&claims,
-                  ",\"nbf\":%lld,\"exp\":%lld,\"video\":{\"roomCreate\":true,\"roomList\":true}}",
-                  (long long)now_s - 10, (long long)now_s + ADMIN_TOKEN_S);
-    if (claims.overflow ||
-        tv_jwt_sign(&key, NULL, tv_buf_view(&claims), a, &token, NULL) != TV_OK ||
-        token.len >= sizeof lk->admin_token)
-        tv_panic("no token can be signed with LIVEKIT_API_KEY and LIVEKIT_API_SECRET");
-    tv_buf_done(&claims);
+    struct tv_str token = sign(lk, TV_S("{\"roomCreate\":true,\"roomList\":true}"), a);
+    if (token.len >= sizeof lk->admin_token)
+        tv_panic("LIVEKIT_API_KEY is too long");
     memcpy(lk->admin_token, token.p, token.len + 1);
     lk->admin_made_us = now_us;
     return lk->admin_token;
+}
+
+/* Looks into one room. */
+static const char *room_token(struct tv_livekit *lk, const char *room, struct tv_arena *a) {
+    struct tv_buf grants = TV_BUF_INIT(TV_JWT_MAX_BYTES);
+    tv_buf_puts(&grants, "{\"room\":");
+    tv_buf_json(&grants, tv_str(room));
+    tv_buf_puts(&grants, ",\"roomAdmin\":true}");
+    struct tv_str token = sign(lk, tv_buf_view(&grants), a);
+    tv_buf_done(&grants);
+    return token.p;
 }
 
 static void attempt(struct call *c) {
     struct tv_livekit *lk = c->lk;
     const char *const headers[] = {
         "Content-Type: application/protobuf",
-        tv_arena_printf(c->arena, "Authorization: Bearer %s", admin_token(lk, c->arena)),
+        tv_arena_printf(c->arena, "Authorization: Bearer %s",
+                        c->token != NULL ? c->token : rooms_token(lk, c->arena)),
         NULL,
     };
     struct tv_httpc_request r = {
@@ -221,16 +248,18 @@ static void attempt(struct call *c) {
         .headers = headers,
         .body = c->request,
         .timeout_us = TV_MAX(0, c->began_us + BUDGET_US - tv_clock_mono_us()),
-        .max_response_bytes = RESPONSE_BYTES_MAX,
+        .max_response_bytes = methods[c->method].bytes_max,
     };
     tv_httpc_post(lk->http, &r, on_answer, c);
 }
 
-static enum tv_err begin(struct tv_livekit *lk, enum method method, const ProtobufCMessage *request,
-                         tv_livekit_done *on_done, void *ctx, struct tv_error *e) {
+/* NULL, with the error, while the circuit is open. */
+static struct call *call_new(struct tv_livekit *lk, enum method method,
+                             const ProtobufCMessage *request, tv_livekit_done *on_done, void *ctx,
+                             struct tv_error *e) {
     if (!circuit_lets_through(lk)) {
         fail(e, "");
-        return TV_ERR_MEDIA_UNAVAILABLE;
+        return NULL;
     }
     struct tv_arena *a = tv_arena_new();
     struct call *c = TV_ARENA_NEW(a, struct call);
@@ -241,6 +270,14 @@ static enum tv_err begin(struct tv_livekit *lk, enum method method, const Protob
                        .began_us = tv_clock_mono_us(),
                        .on_done = on_done,
                        .ctx = ctx};
+    return c;
+}
+
+static enum tv_err begin(struct tv_livekit *lk, enum method method, const ProtobufCMessage *request,
+                         tv_livekit_done *on_done, void *ctx, struct tv_error *e) {
+    struct call *c = call_new(lk, method, request, on_done, ctx, e);
+    if (c == NULL)
+        return TV_ERR_MEDIA_UNAVAILABLE;
     attempt(c);
     return TV_OK;
 }
@@ -265,7 +302,34 @@ enum tv_err tv_livekit_find_room(struct tv_livekit *lk, const char *room, tv_liv
     char *names[] = {(char *)(uintptr_t)room};
     request.names = names;
     request.n_names = TV_ARRAY_LEN(names);
+    return begin(lk, FIND_ROOM, &request.base, on_done, ctx, e);
+}
+
+enum tv_err tv_livekit_list_rooms(struct tv_livekit *lk, tv_livekit_done *on_done, void *ctx,
+                                  struct tv_error *e) {
+    Livekit__ListRoomsRequest request = LIVEKIT__LIST_ROOMS_REQUEST__INIT;
     return begin(lk, LIST_ROOMS, &request.base, on_done, ctx, e);
+}
+
+enum tv_err tv_livekit_list_people(struct tv_livekit *lk, const char *room,
+                                   tv_livekit_done *on_done, void *ctx, struct tv_error *e) {
+    Livekit__ListParticipantsRequest request = LIVEKIT__LIST_PARTICIPANTS_REQUEST__INIT;
+    request.room = (char *)(uintptr_t)room;
+    struct call *c = call_new(lk, LIST_PEOPLE, &request.base, on_done, ctx, e);
+    if (c == NULL)
+        return TV_ERR_MEDIA_UNAVAILABLE;
+    c->token = room_token(lk, room, c->arena);
+    attempt(c);
+    return TV_OK;
+}
+
+const Livekit__Room *tv_livekit_found(const ProtobufCMessage *reply, const char *name) {
+    const Livekit__ListRoomsResponse *list = (const void *)reply;
+    for (size_t i = 0; i < list->n_rooms; i++) {
+        if (strcmp(list->rooms[i]->name, name) == 0)
+            return list->rooms[i];
+    }
+    return NULL;
 }
 
 struct tv_livekit *tv_livekit_new(struct tv_loop *l, const struct tv_livekit_config *c) {

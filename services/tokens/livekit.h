@@ -1,10 +1,10 @@
-/* livekit.h - LiveKit's room API (Twirp), as far as rooms need it.
+/* livekit.h - LiveKit's room API (Twirp), as far as calls need it.
  *
  * A call is one POST of protobuf bytes. It ends within 1.5 s, whatever LiveKit does: a connection
- * that fails is tried once more, a silent one is cut. Three calls in a row without a proper answer
- * open the circuit: for a second calls are refused at once, so that joins do not pile up on a
- * server that is away; then a single one tries whether it is back. That a room does not exist is a
- * proper answer.
+ * that fails is tried once more, a silent one is cut, and so is an answer that is longer than it
+ * can be. Three calls in a row without a proper answer open the circuit: for 300 ms calls are
+ * refused at once, so that joins do not pile up on a server that is away; then a single one tries
+ * whether it is back. That a room does not exist is a proper answer.
  */
 #ifndef TV_TOKENS_LIVEKIT_H
 #define TV_TOKENS_LIVEKIT_H
@@ -50,5 +50,16 @@ TV_MUST_CHECK enum tv_err tv_livekit_delete_room(struct tv_livekit *lk, const ch
 TV_MUST_CHECK enum tv_err tv_livekit_find_room(struct tv_livekit *lk, const char *room,
                                                tv_livekit_done *on_done, void *ctx,
                                                struct tv_error *e);
+/* The room of this name in such a reply; NULL: there is none. */
+const Livekit__Room *tv_livekit_found(const ProtobufCMessage *reply, const char *name);
+/* Reply: ListRoomsResponse with all rooms, in no order. More than 8 MiB of them (some 30000 rooms)
+ * are no proper answer. */
+TV_MUST_CHECK enum tv_err tv_livekit_list_rooms(struct tv_livekit *lk, tv_livekit_done *on_done,
+                                                void *ctx, struct tv_error *e);
+/* Reply: ListParticipantsResponse; empty also when there is no such room. `room` has 1 to 256
+ * bytes. */
+TV_MUST_CHECK enum tv_err tv_livekit_list_people(struct tv_livekit *lk, const char *room,
+                                                 tv_livekit_done *on_done, void *ctx,
+                                                 struct tv_error *e);
 
 #endif

@@ -12,6 +12,7 @@
 
 #define BUCKETS 4096
 #define WATCH_US (2 * TV_US_PER_S)
+#define SID_MAX 64  /* bytes; LiveKit's have 15 */
 #define MARGIN_S 60 /* a room outlives its call a little; closing it is CloseRoom's work */
 
 static struct tv_metric lookups_metric = {
@@ -32,7 +33,8 @@ static const char *const lookup_names[LOOKUP_COUNT] = {"known", "made", "shared"
 struct room {
     struct tv_rooms *rooms;
     bool making;
-    int64_t until_us; /* known: remembered until then, on the monotonic clock */
+    int64_t until_us;      /* known: remembered until then, on the monotonic clock */
+    char sid[SID_MAX + 1]; /* known: as LiveKit said when it was made; empty: it did not say */
     STAILQ_HEAD(, tv_rooms_waiter) waiters; /* making: all who wait */
     LIST_ENTRY(room) in_bucket;
     TAILQ_ENTRY(room) by_use;
@@ -45,7 +47,8 @@ struct tv_rooms {
     TAILQ_HEAD(, room) by_use; /* known; what was not used longest comes first */
     size_t known;
     struct tv_timer *watch;
-    bool watching; /* LiveKit was asked */
+    bool watching; /* LiveKit was asked, for the room `watched` */
+    char *watched; /* owned; a name */
     struct tv_series *lookups[LOOKUP_COUNT];
     struct tv_series *known_gauge;
 };
@@ -115,10 +118,24 @@ void tv_rooms_forget_all(struct tv_rooms *r) {
     }
 }
 
+void tv_rooms_seen(struct tv_rooms *r, const char *name, const char *sid) {
+    const struct room *room = find(r, name);
+    if (r->known == 0)
+        return;
+    if (sid[0] != '\0' &&
+        (room == NULL || room->making || room->sid[0] == '\0' || strcmp(room->sid, sid) == 0))
+        return;
+    tv_log_info("a room is gone from LiveKit: asking for each again", F_INT(COUNT, r->known));
+    tv_rooms_forget_all(r);
+}
+
 /* -- making -------------------------------------------------------------------------------------*/
 
-static void remember(struct room *room) {
+static void remember(struct room *room, const Livekit__Room *made) {
     struct tv_rooms *r = room->rooms;
+    size_t sid_len = made == NULL ? 0 : strlen(made->sid);
+    if (sid_len > 0 && sid_len <= SID_MAX)
+        memcpy(room->sid, made->sid, sid_len + 1);
     if (r->known == TV_ROOMS_MAX)
         drop(TAILQ_FIRST(&r->by_use));
     room->making = false;
@@ -136,7 +153,7 @@ static void on_created(void *ctx, enum tv_err err, const struct tv_error *e,
     struct tv_rooms_waiter *w;
     STAILQ_CONCAT(&waiters, &room->waiters);
     if (err == TV_OK)
-        remember(room);
+        remember(room, (const void *)reply);
     else
         drop(room);
     enum lookup lookup = MADE; /* the first one; the others shared it */
@@ -181,14 +198,13 @@ enum tv_err tv_rooms_make(struct tv_rooms *r, const struct tv_rooms_wish *wish,
 
 /* -- the watch ----------------------------------------------------------------------------------*/
 
-/* One room missing means that all may be: LiveKit keeps them in memory. */
 static void on_found(void *ctx, enum tv_err err, const struct tv_error *e,
                      const ProtobufCMessage *reply) {
     struct tv_rooms *r = ctx;
     r->watching = false;
-    if (err == TV_OK && ((const Livekit__ListRoomsResponse *)(const void *)reply)->n_rooms == 0) {
-        tv_log_info("a room is gone from LiveKit: asking for each again", F_INT(COUNT, r->known));
-        tv_rooms_forget_all(r);
+    if (err == TV_OK) {
+        const Livekit__Room *room = tv_livekit_found(reply, r->watched);
+        tv_rooms_seen(r, r->watched, room == NULL ? "" : room->sid);
     }
     if (r->known > 0)
         tv_timer_set(r->watch, WATCH_US);
@@ -205,7 +221,9 @@ static void on_watch(void *ctx) {
     TAILQ_REMOVE(&r->by_use, room, by_use); /* the next one next time */
     TAILQ_INSERT_TAIL(&r->by_use, room, by_use);
     struct tv_error e;
-    r->watching = tv_livekit_find_room(r->livekit, room->name, on_found, r, &e) == TV_OK;
+    free(r->watched);
+    r->watched = tv_strdup(room->name);
+    r->watching = tv_livekit_find_room(r->livekit, r->watched, on_found, r, &e) == TV_OK;
     if (!r->watching)
         tv_timer_set(r->watch, WATCH_US);
 }
@@ -228,5 +246,6 @@ void tv_rooms_free(struct tv_rooms *r) {
         return;
     tv_rooms_forget_all(r);
     tv_timer_free(r->watch);
+    free(r->watched);
     free(r);
 }

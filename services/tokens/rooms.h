@@ -3,9 +3,9 @@
  * A join asks tv_rooms_known() first; most find their room and wait for nothing. Otherwise
  * tv_rooms_make() has LiveKit make it, once for all who ask meanwhile. A room is remembered until
  * its call closes, and forgotten earlier whenever it might be gone: when it is closed, when a call
- * to LiveKit fails (a restart loses all rooms), and when the watch finds one missing. The watch
- * asks every two seconds for one remembered room, the next each time. To forget is always safe: the
- * next join asks LiveKit again, which answers with the room that it has.
+ * to LiveKit fails (a restart loses all rooms), and when one is found missing or under another
+ * sid. The watch asks every two seconds for one remembered room, the next each time. To forget is
+ * always safe: the next join asks LiveKit again, which answers with the room that it has.
  */
 #ifndef TV_TOKENS_ROOMS_H
 #define TV_TOKENS_ROOMS_H
@@ -46,6 +46,10 @@ TV_MUST_CHECK enum tv_err tv_rooms_make(struct tv_rooms *r, const struct tv_room
 /* True when the room is being made just now: then `w` waits for it like the others. */
 bool tv_rooms_wait(struct tv_rooms *r, const char *name, struct tv_rooms_waiter *w);
 
+/* LiveKit was asked for this room just now: it has it under this sid, or, when that is empty, has
+ * it not. Where that is not what is remembered, all rooms are forgotten: LiveKit keeps them in
+ * memory, so if one is another, all may be. */
+void tv_rooms_seen(struct tv_rooms *r, const char *name, const char *sid);
 void tv_rooms_forget(struct tv_rooms *r, const char *name);
 void tv_rooms_forget_all(struct tv_rooms *r);
 

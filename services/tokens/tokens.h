@@ -16,12 +16,17 @@ struct tokens_conf {
     const char *grant_key;       /* TELEVISIT_GRANT_KEY[_FILE] */
 };
 
+struct tokens_turn; /* a MakeRoom that waits for its turn, see change.c */
+
 struct tokens {
     const struct tokens_conf *conf;
     unsigned char grant_key[TV_SEAL_KEY_BYTES];
     char *api_url; /* owned */
     struct tv_livekit *livekit;
     struct tv_rooms *rooms;
+    struct tokens_hook *hook; /* of ReadWebhook */
+    STAILQ_HEAD(, tokens_turn) turns;
+    unsigned making; /* rooms for MakeRoom, just now */
     struct tv_rpc_server *server;
 };
 
@@ -30,6 +35,10 @@ TV_MUST_CHECK enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b,
                                      const struct tokens_conf *conf, struct tokens **ret,
                                      struct tv_error *e);
 void tokens_free(struct tokens *t); /* after the bus; accepts NULL */
+
+/* What ReadWebhook needs (hook.c). */
+struct tokens_hook *tokens_hook_new(const unsigned char grant_key[static TV_SEAL_KEY_BYTES]);
+void tokens_hook_free(struct tokens_hook *h); /* accepts NULL */
 
 /* LIVEKIT_URL with the scheme of its API, without a slash at its end. Returns owned. */
 char *tokens_api_url(const char *livekit_url);
