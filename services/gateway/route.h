@@ -89,6 +89,8 @@ struct tv_route {
     bool event_stream;    /* the answer is text/event-stream */
     enum tv_rate_class rate;
     enum tv_flow flow;
+    const char *raw_body; /* type of a body that is passed on unread, to the field body, with
+                             Authorization in the field authorization; NULL: the body is JSON */
     unsigned success;     /* HTTP status; 204 has no body */
     const char *response; /* name of the reply's field that is the body; NULL: the whole reply */
     const char *location; /* template of Location, parts are fields of the body; NULL: none */

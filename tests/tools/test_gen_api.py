@@ -65,8 +65,19 @@ service Door {
       success: 204
     };
   }
+  // What another program tells.
+  rpc Tell(TellRequest) returns (Part) {
+    option (televisit.operation) = {
+      method: "POST", path: "/v1/tell", access: ANONYMOUS, body_bytes_max: 512, rate: WEBHOOK,
+      flow: LOCAL, raw_body: "application/news+json"
+    };
+  }
 }
 
+message TellRequest {
+  bytes body = 1 [(televisit.rules) = {hidden: true}];
+  string authorization = 2 [(televisit.rules) = {hidden: true, secret: true}];
+}
 message Colour { enum Value { UNSPECIFIED = 0; RED = 1; BLUE = 2; } }
 message Thing {
   string id = 1;
@@ -158,6 +169,28 @@ FAULTS = [
      r"MakeRequest\.size_mm: min is above max"),
     ("length_min above length_max", "length_min: 8", "length_min: 80",
      r"MakeRequest\.password: length_min is above length_max"),
+    ("raw body on PATCH", 'method: "POST", path: "/v1/tell"', 'method: "PATCH", path: "/v1/tell"',
+     r"Door\.Tell: raw_body is for POST with flow LOCAL"),
+    ("raw body over the bus", "flow: LOCAL, raw_body", "raw_body",
+     r"Door\.Tell: raw_body is for POST with flow LOCAL"),
+    ("raw body of a session", 'path: "/v1/tell", access: ANONYMOUS',
+     'path: "/v1/tell", access: ANYONE', r"Door\.Tell: raw_body goes with access ANONYMOUS"),
+    ("raw body of no type", '"application/news+json"', '"news"',
+     r'Door\.Tell: raw_body "news" is no media type'),
+    ("raw body without its field", "bytes body = 1", "bytes bytes = 1",
+     r"Door\.Tell: raw_body needs a hidden bytes field body in televisit\.v1\.TellRequest"),
+    ("raw body as text", "bytes body = 1", "string body = 1",
+     r"Door\.Tell: raw_body needs a hidden bytes field body"),
+    ("raw body that is not hidden", "bytes body = 1 [(televisit.rules) = {hidden: true}];",
+     "bytes body = 1;", r"Door\.Tell: raw_body needs a hidden bytes field body"),
+    ("raw body without a signature", "string authorization = 2", "string author = 2",
+     r"Door\.Tell: raw_body needs a hidden string field authorization"),
+    ("raw body and more", "{hidden: true, secret: true}];",
+     "{hidden: true, secret: true}]; int32 more = 3;",
+     r"Door\.Tell: raw_body: nobody could set the field more"),
+    ("raw body without a route", '{access: SERVICE, callers: ["watcher"], success: 204}',
+     '{access: SERVICE, callers: ["watcher"], success: 204, raw_body: "a/b"}',
+     r"Things\.Sweep: a raw_body without a method"),
     ("deadline too long", "retry_safe: true\n", "deadline_ms: 60001\n",
      r"Things\.List: deadline_ms is above 60000"),
 ]
@@ -208,7 +241,8 @@ class Small(unittest.TestCase):
 
     def test_routes_are_sorted_with_fixed_parts_first(self):
         self.assertEqual([o.name for o in self.api.routes()],
-                         ["Door.Knock", "Things.List", "Things.Make", "Things.Rename"])
+                         ["Door.Knock", "Door.Tell", "Things.List", "Things.Make",
+                          "Things.Rename"])
 
     def test_roles(self):
         self.assertEqual(self.operation("Things.Make").roles, ["PATIENT", "STAFF"])
@@ -228,6 +262,40 @@ class Small(unittest.TestCase):
             self.assertIn(line, make[:make.index("},")])
         self.assertNotIn("Sweep", text)
         self.assertIn('#include "google/protobuf/empty.pb-c.h"', text)
+
+    def test_raw_body(self):
+        text = routes.source(self.api)
+        tell = text[text.index("[TV_ROUTE_DOOR_TELL]"):]
+        self.assertIn('.raw_body = "application/news+json"', tell[:tell.index("},")])
+        self.assertIn(".rate = TV_RATE_WEBHOOK", tell[:tell.index("},")])
+        make = text[text.index("[TV_ROUTE_THINGS_MAKE]"):]
+        self.assertIn(".raw_body = NULL", make[:make.index("},")])
+        self.assertIn('{.name = "body", .hidden = true},', text)
+
+        said = self.doc["paths"]["/v1/tell"]["post"]
+        self.assertEqual(said["security"], [{"signature": []}])
+        self.assertNotIn("parameters", said)
+        scheme = self.doc["components"]["securitySchemes"]["signature"]
+        self.assertEqual((scheme["in"], scheme["name"]), ("header", "Authorization"))
+        self.assertTrue(said["requestBody"]["required"])
+        self.assertIn("At most 512 bytes.", said["requestBody"]["description"])
+        self.assertIn("exact bytes", said["requestBody"]["description"])
+        content = {"schema": {"type": "object", "additionalProperties": True}}
+        self.assertEqual(said["requestBody"]["content"],
+                         {"application/news+json": content, "application/json": content})
+        for status in ("401", "413", "415", "422", "429", "503"):
+            self.assertIn(status, said["responses"])
+        self.assertNotIn("403", said["responses"])  # cross-site is for cookies
+        self.assertNotIn("TellRequest", self.schemas)
+
+        page = reference.page(self.api)
+        self.assertIn("- Body: `application/news+json` or `application/json`, at most 512 bytes\n"
+                      "- Signed: `Authorization` holds", page)
+
+    def test_no_signature_where_nothing_is_signed(self):
+        api = reader.read(compile_proto(PROTO.replace(', raw_body: "application/news+json"', "")),
+                          PROBLEMS)
+        self.assertNotIn("signature", openapi.document(api, "1")["components"]["securitySchemes"])
 
     def test_rules_stand_in_the_order_of_field_numbers(self):
         text = routes.source(self.api)
@@ -274,7 +342,8 @@ class Small(unittest.TestCase):
         for path in self.doc["paths"].values():
             for o in path.values():
                 self.assertTrue(o["x-access"])
-                self.assertEqual(o["security"] == [], o["x-access"] == ["anonymous"])
+                signed = o["security"] == [{"signature": []}]
+                self.assertEqual(o["security"] == [] or signed, o["x-access"] == ["anonymous"])
 
     def test_operation(self):
         make = self.doc["paths"]["/v1/things"]["post"]

@@ -70,6 +70,8 @@ def bus_faults(o):
         yield "no method, so access is SERVICE"
     if not o.options.callers:
         yield "no callers: a SERVICE operation names the programs that call it"
+    if o.options.raw_body:
+        yield "a raw_body without a method"
 
 
 def route_faults(api, o):
@@ -82,6 +84,7 @@ def route_faults(api, o):
     yield from path_faults(o)
     yield from body_faults(o)
     yield from header_faults(o)
+    yield from raw_body_faults(o) if o.options.raw_body else ()
     yield from answer_faults(api, o)
 
 
@@ -123,6 +126,23 @@ def header_faults(o):
                 yield f"{option} needs a hidden {wanted} field {option} in {o.input.full_name}"
         elif f is not None:
             yield f"{o.input.full_name} has a field {option}, but the option {option} is off"
+
+
+def raw_body_faults(o):
+    """Bytes that are passed on: nothing of them is read here, and Authorization is no session."""
+    if o.options.method != "POST" or not o.local:
+        yield "raw_body is for POST with flow LOCAL"
+    if not o.anonymous:
+        yield "raw_body goes with access ANONYMOUS: Authorization is the sender's, not a session's"
+    if not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", o.options.raw_body):
+        yield f'raw_body "{o.options.raw_body}" is no media type'
+    for name, kind, wanted in (("body", F.TYPE_BYTES, "bytes"),
+                               ("authorization", F.TYPE_STRING, "string")):
+        f = o.input.field(name)
+        if f is None or f.type != kind or f.repeated or not f.rules.hidden:
+            yield f"raw_body needs a hidden {wanted} field {name} in {o.input.full_name}"
+    for f in o.outside_fields():
+        yield f"raw_body: nobody could set the field {f.name}; it is neither hidden nor in the path"
 
 
 def answer_faults(api, o):

@@ -7,6 +7,10 @@ from .model import PACKAGE, STRING_MAX, TIMESTAMP, F
 
 PROBLEM_JSON = "application/problem+json"
 COOKIE = "__Host-tv_session"
+# Said of operations with a raw_body, whose sender proves itself by signing.
+SIGNED = ("`Authorization` holds the sender's signature over the exact bytes of the body, as it "
+          "is, without a word `Bearer`; sessions are not looked at. A body that was written anew "
+          "on its way is refused.")
 PATTERNS = {
     "uuid": {"format": "uuid",
              "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
@@ -44,12 +48,12 @@ ANSWER_HEADERS = {
 }
 # Which problems an operation can have besides those that it names itself.
 USUAL_PROBLEMS = (
-    ("invalid", lambda o: o.outside_fields() or o.path_fields),
+    ("invalid", lambda o: o.outside_fields() or o.path_fields or o.options.raw_body),
     ("malformed", lambda o: True),
-    ("unauthenticated", lambda o: not o.anonymous),
+    ("unauthenticated", lambda o: not o.anonymous or o.options.raw_body),
     ("session-expired", lambda o: not o.anonymous),
     ("forbidden", lambda o: not o.anonymous),
-    ("cross-site", lambda o: o.options.method != "GET"),
+    ("cross-site", lambda o: o.options.method != "GET" and not o.options.raw_body),
     ("not-found", lambda o: o.path_fields),
     ("stale", lambda o: o.options.if_match),
     ("too-large", lambda o: True),
@@ -86,6 +90,14 @@ def problems_of(api, o):
     """Problems that the operation can answer, as rows of lib/err.h in their order."""
     slugs = {slug for slug, applies in USUAL_PROBLEMS if applies(o)} | set(o.options.problems)
     return [p for p in api.problems.values() if p.slug in slugs]
+
+
+def body_types(o):
+    """Media types of the request's body; RFC 6839: what ends in +json is JSON too."""
+    raw = o.options.raw_body
+    if not raw:
+        return ["application/json"]
+    return [raw, "application/json"] if raw.endswith("+json") else [raw]
 
 
 def access_names(o):
@@ -147,9 +159,16 @@ class Document:
                                                "are refused to other sites."},
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                                "description": "The `accessToken` of a session."},
+                    **self.signature(),
                 },
             },
         }
+
+    def signature(self):
+        if not any(o.options.raw_body for o in self.routes):
+            return {}
+        return {"signature": {"type": "apiKey", "in": "header", "name": "Authorization",
+                              "description": SIGNED}}
 
     # -- operations --------------------------------------------------------------------------------
 
@@ -166,7 +185,7 @@ class Document:
             "description": o.comment or o.name,
             "tags": [o.service.name],
             "x-access": access_names(o),
-            "security": [] if o.anonymous else [{"session": []}, {"bearer": []}],
+            "security": self.security(o),
         }
         parameters = self.parameters(o)
         if parameters:
@@ -175,6 +194,11 @@ class Document:
             result["requestBody"] = self.request_body(o)
         result["responses"] = self.answers(o)
         return result
+
+    def security(self, o):
+        if o.options.raw_body:
+            return [{"signature": []}]
+        return [] if o.anonymous else [{"session": []}, {"bearer": []}]
 
     def parameters(self, o):
         result = [{"name": f.json_name, "in": "path", "required": True, **self.described(f)}
@@ -196,6 +220,12 @@ class Document:
         return {**({"description": comment} if comment else {}), "schema": schema}
 
     def request_body(self, o):
+        if o.options.raw_body:
+            text = f"At most {o.options.body_bytes_max} bytes. {SIGNED}"
+            schema = {"type": "object", "additionalProperties": True} \
+                if o.options.raw_body.endswith("json") else {}
+            return {"required": True, "description": text,
+                    "content": {kind: {"schema": schema} for kind in body_types(o)}}
         fields = o.outside_fields()
         schema = ref("schemas", schema_name(o.input.full_name))
         return {"required": any(needed(f) for f in fields),
@@ -252,7 +282,8 @@ class Document:
     # -- schemas -----------------------------------------------------------------------------------
 
     def schemas(self):
-        with_body = [o.input for o in self.routes if o.options.body_bytes_max]
+        with_body = [o.input for o in self.routes
+                     if o.options.body_bytes_max and not o.options.raw_body]
         roots = with_body + [o.body for o in self.routes if o.body is not None]
         roots.append(self.api.messages[f"{PACKAGE}.Problem"])
         messages = self.api.closure(roots)

@@ -1,7 +1,8 @@
 """API.md: the reference page for people."""
 
 from .model import STRING_MAX, TIMESTAMP, F
-from .openapi import COOKIE, access_names, int_schema, needed, problems_of, schema_name
+from .openapi import (COOKIE, SIGNED, access_names, body_types, int_schema, needed, problems_of,
+                      schema_name)
 
 INTRODUCTION = f"""# API reference
 
@@ -53,7 +54,11 @@ def operation(api, o):
     if headers:
         parts.append(f"- Headers: {', '.join(headers)}\n")
     if o.options.body_bytes_max:
-        parts.append(f"- Body: at most {o.options.body_bytes_max} bytes\n")
+        types = " or ".join(f"`{kind}`" for kind in body_types(o)) + ", " \
+            if o.options.raw_body else ""
+        parts.append(f"- Body: {types}at most {o.options.body_bytes_max} bytes\n")
+    if o.options.raw_body:
+        parts.append(f"- Signed: {SIGNED}\n")
     answer = f"[{schema_name(o.body.full_name)}](#{schema_name(o.body.full_name).lower()})" \
         if o.body is not None else "nothing"
     stream = ", as a stream of events" if o.options.event_stream else ""

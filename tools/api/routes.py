@@ -152,6 +152,7 @@ def route(o):
         .event_stream = {c_bool(p.event_stream)},
         .rate = TV_RATE_{o.rate},
         .flow = {"TV_FLOW_LOCAL" if o.local else "TV_FLOW_CALL"},
+        .raw_body = {c_string(p.raw_body)},
         .success = {o.success},
         .response = {c_string(p.response)},
         .location = {c_string(p.location)},
