@@ -31,7 +31,10 @@ static struct tv_metric seconds = {
     .buckets = seconds_buckets,
     .bucket_count = TV_ARRAY_LEN(seconds_buckets),
 };
-static const char *const status_classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+/* By the first digit of a status. */
+#define CLASS_MIN 2
+static const char *const status_classes[] = {
+    [CLASS_MIN] = "2xx", [3] = "3xx", [4] = "4xx", [5] = "5xx"};
 
 /* The last row is for requests that match no route. */
 static struct tv_series *count_of[TV_ROUTE_COUNT + 1][TV_ARRAY_LEN(status_classes)];
@@ -40,7 +43,7 @@ static struct tv_series *seconds_of[TV_ROUTE_COUNT + 1];
 void front_init(void) {
     for (unsigned r = 0; r <= TV_ROUTE_COUNT; r++) {
         const char *label = r < TV_ROUTE_COUNT ? tv_routes[r].label : "none";
-        for (unsigned c = 1; c < TV_ARRAY_LEN(status_classes); c++)
+        for (unsigned c = CLASS_MIN; c < TV_ARRAY_LEN(status_classes); c++)
             count_of[r][c] =
                 tv_metric_series(&requests_total, label, status_classes[c], NULL, NULL);
         seconds_of[r] = tv_metric_series(&seconds, label, NULL, NULL, NULL);
@@ -51,7 +54,7 @@ static void count_and_log(const struct flight *f) {
     unsigned row = f->route != NULL ? f->route->id : TV_ROUTE_COUNT;
     unsigned class = f->status / 100;
     int64_t took_us = tv_clock_mono_us() - f->started_us;
-    if (class >= 1 && class < TV_ARRAY_LEN(status_classes))
+    if (class >= CLASS_MIN && class < TV_ARRAY_LEN(status_classes))
         tv_inc(count_of[row][class]);
     if (f->state != FLIGHT_STREAMING)
         tv_observe(seconds_of[row], (double)took_us / (double)TV_US_PER_S);
@@ -96,10 +99,10 @@ static bool find_route(struct flight *f) {
 static bool find_caller(struct flight *f) {
     struct tv_str token;
     struct tv_error e;
-    bool anonymous = tv_route_anonymous(f->route);
+    /* A stale cookie does not keep anybody from logging in, and Authorization may be for others. */
+    if (tv_route_anonymous(f->route))
+        return true;
     enum tv_err err = tv_session_token(f->http, &token, &f->by_cookie, &e);
-    if (anonymous)
-        return true; /* a stale cookie does not keep anybody from logging in */
     if (err == TV_OK && token.p == NULL)
         err = tv_fail(&e, TV_ERR_UNAUTHENTICATED, "Log in, and send the token or the cookie");
     if (err == TV_OK)
