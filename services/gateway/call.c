@@ -15,6 +15,7 @@ struct call {
     const ProtobufCMethodDescriptor *method;
     const ProtobufCMessage *request;
     call_reply *on_reply;
+    call_error *on_error;
     struct tv_timer *pause; /* NULL until the first retry */
     tv_bus_token token;     /* of the attempt under way; 0: none, as in a pause */
     bool retry;
@@ -47,7 +48,7 @@ static void on_result(void *ctx, enum tv_err err, const struct tv_error *e,
     if (err == TV_OK)
         c->on_reply(f, reply);
     else
-        tv_problem_answer(f, e);
+        c->on_error(f, e);
 }
 
 static void send_call(struct call *c) {
@@ -57,17 +58,11 @@ static void send_call(struct call *c) {
                            f->arena, on_result, c);
 }
 
-static void start(struct flight *f, const ProtobufCServiceDescriptor *service,
-                  const ProtobufCMethodDescriptor *method, bool retry,
-                  const ProtobufCMessage *request, call_reply *on_reply) {
+static void start(struct flight *f, struct call call) {
     assert(f->call == NULL);
     struct call *c = TV_ARENA_NEW(f->arena, struct call);
-    *c = (struct call){.flight = f,
-                       .service = service,
-                       .method = method,
-                       .request = request,
-                       .on_reply = on_reply,
-                       .retry = retry};
+    *c = call;
+    c->flight = f;
     f->call = c;
     if (f->state != FLIGHT_CALLING)
         flight_move(f, FLIGHT_CALLING);
@@ -76,13 +71,23 @@ static void start(struct flight *f, const ProtobufCServiceDescriptor *service,
 
 void call_start(struct flight *f, const struct call_target *target, const ProtobufCMessage *request,
                 call_reply *on_reply) {
-    start(f, target->service,
-          protobuf_c_service_descriptor_get_method_by_name(target->service, target->method),
-          target->retry, request, on_reply);
+    start(f,
+          (struct call){.service = target->service,
+                        .method = protobuf_c_service_descriptor_get_method_by_name(target->service,
+                                                                                   target->method),
+                        .request = request,
+                        .on_reply = on_reply,
+                        .on_error = target->on_error != NULL ? target->on_error : tv_problem_answer,
+                        .retry = target->retry});
 }
 
 void call_route(struct flight *f, const ProtobufCMessage *request, call_reply *on_reply) {
-    start(f, f->route->service, tv_route_method(f->route), f->route->retry_safe, request, on_reply);
+    start(f, (struct call){.service = f->route->service,
+                           .method = tv_route_method(f->route),
+                           .request = request,
+                           .on_reply = on_reply,
+                           .on_error = tv_problem_answer,
+                           .retry = f->route->retry_safe});
 }
 
 void call_cancel(struct flight *f) {

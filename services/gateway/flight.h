@@ -45,7 +45,7 @@ struct flight {
     const char *rate_limit;     /* the RateLimit field of a 429; NULL otherwise */
     struct call *call;          /* under way over the bus; NULL: none */
     struct stream *stream;      /* while STREAMING */
-    const void *memo;           /* what an earlier reply of the flow said; in the arena */
+    void *memo;                 /* what a flow keeps from call to call; in the arena */
     int64_t started_us;
     unsigned status;     /* of the answer; 0: none yet */
     const char *problem; /* slug of the error that was answered; NULL: none */

@@ -13,10 +13,14 @@ static flow_fn flow_call;
 
 /* By route id; a route without code of its own is a call over the bus. */
 static flow_fn *const local_flows[TV_ROUTE_COUNT] = {
-    [TV_ROUTE_GATEWAY_LOG_IN] = flow_log_in,    [TV_ROUTE_GATEWAY_REFRESH] = flow_refresh,
-    [TV_ROUTE_GATEWAY_LOG_OUT] = flow_log_out,  [TV_ROUTE_GATEWAY_JOIN] = flow_join,
-    [TV_ROUTE_GATEWAY_EVENTS] = flow_events,    [TV_ROUTE_GATEWAY_HEALTH] = flow_health,
-    [TV_ROUTE_GATEWAY_OPEN_API] = flow_openapi, [TV_ROUTE_GATEWAY_LIVE_KIT_WEBHOOK] = flow_health,
+    [TV_ROUTE_GATEWAY_LOG_IN] = flow_log_in,
+    [TV_ROUTE_GATEWAY_REFRESH] = flow_refresh,
+    [TV_ROUTE_GATEWAY_LOG_OUT] = flow_log_out,
+    [TV_ROUTE_GATEWAY_JOIN] = flow_join,
+    [TV_ROUTE_GATEWAY_EVENTS] = flow_events,
+    [TV_ROUTE_GATEWAY_HEALTH] = flow_health,
+    [TV_ROUTE_GATEWAY_OPEN_API] = flow_openapi,
+    [TV_ROUTE_GATEWAY_LIVE_KIT_WEBHOOK] = flow_livekit_webhook,
 };
 
 flow_fn *flow_of(const struct tv_route *route) {

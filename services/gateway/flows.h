@@ -22,6 +22,8 @@ flow_fn flow_refresh;
 flow_fn flow_log_out;
 /* flow_join.c */
 flow_fn flow_join;
+/* flow_webhook.c */
+flow_fn flow_livekit_webhook;
 /* stream.c */
 flow_fn flow_events;
 

@@ -15,11 +15,8 @@ struct rate {
 
 /* The figures that proto/televisit/options.proto tells for each class. */
 static const struct rate rates[] = {
-    [TV_RATE_READ] = {50, 100},
-    [TV_RATE_WRITE] = {10, 30},
-    [TV_RATE_JOIN] = {5, 20},
-    [TV_RATE_LOG_IN] = {1, 10},
-    [TV_RATE_WEBHOOK] = {2000, 4000},
+    [TV_RATE_READ] = {50, 100}, [TV_RATE_WRITE] = {10, 30},       [TV_RATE_JOIN] = {5, 20},
+    [TV_RATE_LOG_IN] = {1, 10}, [TV_RATE_WEBHOOK] = {2000, 4000},
 };
 
 struct bucket {

@@ -11,6 +11,17 @@
 #define BODY_MAX 8192
 #define RETRY_AFTER_503_S 1 /* unless the error knows better */
 
+/* When to come again; 0: not said. Senders of webhooks back off by themselves, each time longer,
+ * and give up after a few attempts: told to come after a second they would do so each time, and
+ * have given up before a service is back. */
+static unsigned retry_after_s(const struct flight *f, const struct tv_error *e) {
+    if (f->route != NULL && f->route->rate == TV_RATE_WEBHOOK)
+        return 0;
+    if (e->retry_after_s == 0 && tv_err_info(e->code)->http == 503)
+        return RETRY_AFTER_503_S;
+    return e->retry_after_s;
+}
+
 void tv_problem_answer(struct flight *f, const struct tv_error *e) {
     const struct tv_err_info *info = tv_err_info(e->code);
     Televisit__V1__Problem *p = tv_problem_from_error(e, f->arena);
@@ -21,12 +32,10 @@ void tv_problem_answer(struct flight *f, const struct tv_error *e) {
 
     struct tv_http_field fields[4];
     size_t count = 0;
-    unsigned retry_after_s = e->retry_after_s;
-    if (retry_after_s == 0 && info->http == 503)
-        retry_after_s = RETRY_AFTER_503_S;
-    if (retry_after_s > 0)
+    unsigned after_s = retry_after_s(f, e);
+    if (after_s > 0)
         fields[count++] =
-            (struct tv_http_field){"Retry-After", tv_arena_printf(f->arena, "%u", retry_after_s)};
+            (struct tv_http_field){"Retry-After", tv_arena_printf(f->arena, "%u", after_s)};
     if (info->http == 401)
         fields[count++] = (struct tv_http_field){
             "WWW-Authenticate", e->code == TV_ERR_SESSION_EXPIRED

@@ -1,5 +1,7 @@
 #include "services/gateway/request.h"
 
+#include <string.h>
+
 #include "services/gateway/gateway.h"
 #include "services/gateway/validate.h"
 
@@ -42,24 +44,67 @@ bool request_decode(struct tv_str text, bool plus, struct tv_arena *a, struct tv
 
 /* -- body ---------------------------------------------------------------------------------------*/
 
-static bool is_json(struct tv_str content_type) {
+static enum tv_err set_field(struct flight *f, ProtobufCMessage *m, const char *name,
+                             struct tv_str text, struct tv_error *e) {
+    return tv_pb_set_text(m, tv_pb_field(m->descriptor, tv_str(name)), text, f->arena, e);
+}
+
+/* Whether the route takes a body of this type. What ends in +json is JSON too (RFC 6839). */
+static bool takes_type(const struct tv_route *route, struct tv_str content_type) {
     struct tv_str type = tv_str_trim(tv_str_cut(&content_type, ';'));
-    return tv_str_eq_nocase(type, TV_S("application/json"));
+    bool is_json = tv_str_eq_nocase(type, TV_S("application/json"));
+    if (route->raw_body == NULL)
+        return is_json;
+    const char *suffix = strrchr(route->raw_body, '+');
+    return tv_str_eq_nocase(type, tv_str(route->raw_body)) ||
+           (is_json && suffix != NULL && strcmp(suffix, "+json") == 0);
+}
+
+static enum tv_err check_form(const struct flight *f, struct tv_error *e) {
+    struct tv_str coding = tv_str_trim(tv_http_header(f->http, "Content-Encoding"));
+    if (!takes_type(f->route, tv_http_header(f->http, "Content-Type")))
+        return tv_fail_at(e, TV_ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type", "The body must be %s",
+                          f->route->raw_body != NULL ? f->route->raw_body : "application/json");
+    if (coding.len > 0 && !tv_str_eq_nocase(coding, TV_S("identity")))
+        return tv_fail_at(e, TV_ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding",
+                          "The body must not be compressed");
+    return TV_OK;
+}
+
+/* The bytes as they came, and what the sender signed them with: who can read them judges both. */
+static enum tv_err read_raw_body(struct flight *f, ProtobufCMessage **ret, struct tv_error *e) {
+    struct tv_str body = tv_http_body(f->http);
+    struct tv_str signature = tv_http_header(f->http, "Authorization");
+    if (body.len == 0)
+        return tv_fail(e, TV_ERR_MALFORMED, "There is no body");
+    enum tv_err err = check_form(f, e);
+    if (err != TV_OK)
+        return err;
+    if (signature.len == 0)
+        return tv_fail_at(e, TV_ERR_UNAUTHENTICATED, "Authorization", "The body must be signed");
+    ProtobufCMessage *m = tv_pb_new(f->route->request, f->arena);
+    ProtobufCBinaryData *bytes = tv_pb_member(m, tv_pb_field(f->route->request, TV_S("body")));
+    *bytes = (ProtobufCBinaryData){body.len, (uint8_t *)(uintptr_t)body.p}; /* as long as f */
+    err = set_field(f, m, "authorization", signature, e);
+    if (err == TV_OK)
+        *ret = m;
+    return err;
 }
 
 static enum tv_err read_body(struct flight *f, ProtobufCMessage **ret, struct tv_error *e) {
     const struct tv_route *route = f->route;
     struct tv_str body = tv_http_body(f->http);
+    if (route->raw_body != NULL)
+        return read_raw_body(f, ret, e);
     if (body.len == 0) {
         *ret = tv_pb_new(route->request, f->arena);
         return TV_OK;
     }
     if (route->body_bytes_max == 0)
         return tv_fail(e, TV_ERR_MALFORMED, "This request takes no body");
-    if (!is_json(tv_http_header(f->http, "Content-Type")))
-        return tv_fail_at(e, TV_ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type",
-                          "The body must be application/json");
-    enum tv_err err = tv_pb_from_json(route->request, body, 0, f->arena, ret, e);
+    enum tv_err err = check_form(f, e);
+    if (err == TV_OK)
+        err = tv_pb_from_json(route->request, body, 0, f->arena, ret, e);
     return err != TV_OK ? err : tv_validate_settable(route->rules, *ret, true, e);
 }
 
@@ -116,11 +161,6 @@ static enum tv_err read_query(struct flight *f, ProtobufCMessage *m, struct tv_e
 }
 
 /* -- fields -------------------------------------------------------------------------------------*/
-
-static enum tv_err set_field(struct flight *f, ProtobufCMessage *m, const char *name,
-                             struct tv_str text, struct tv_error *e) {
-    return tv_pb_set_text(m, tv_pb_field(m->descriptor, tv_str(name)), text, f->arena, e);
-}
 
 /* draft-ietf-httpapi-idempotency-key-header: required on requests that create. */
 static enum tv_err read_idempotency_key(struct flight *f, ProtobufCMessage *m, struct tv_error *e) {

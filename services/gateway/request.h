@@ -8,9 +8,10 @@
 struct flight;
 
 /* Makes the request message of the flight's route. Body members first, then the path's, so that
- * what the path says stands; a body that names a hidden field or a path's field is refused.
- * Idempotency-Key and If-Match go to their fields. Errors point at the member, parameter or field
- * at fault. */
+ * what the path says stands; a body that names a hidden field or a path's field is refused. A raw
+ * body is not read: its bytes (borrowed from the exchange) and Authorization go to their fields.
+ * Idempotency-Key and If-Match go to theirs. Errors point at the member, parameter or field at
+ * fault. */
 TV_MUST_CHECK enum tv_err request_read(struct flight *f, ProtobufCMessage **ret,
                                        struct tv_error *e);
 

@@ -16,6 +16,7 @@
 #include "lib/crypto.h"
 #include "lib/jwt.h"
 #include "televisit/v1/appointments.pb-c.h"
+#include "televisit/v1/calls.pb-c.h"
 #include "televisit/v1/clinic.pb-c.h"
 #include "televisit/v1/inbox.pb-c.h"
 #include "televisit/v1/sessions.pb-c.h"
@@ -45,9 +46,9 @@ struct fake_service {
 };
 
 static const ProtobufCServiceDescriptor *const served[] = {
-    &televisit__v1__appointments__descriptor, &televisit__v1__clinics__descriptor,
-    &televisit__v1__inbox__descriptor,        &televisit__v1__sessions__descriptor,
-    &televisit__v1__tokens__descriptor,
+    &televisit__v1__appointments__descriptor, &televisit__v1__calls__descriptor,
+    &televisit__v1__clinics__descriptor,      &televisit__v1__inbox__descriptor,
+    &televisit__v1__sessions__descriptor,     &televisit__v1__tokens__descriptor,
 };
 #define SERVED TV_ARRAY_LEN(served)
 
@@ -289,6 +290,17 @@ struct test_http *test_ask_begin(struct test_gateway *g, const char *method, con
     struct test_http *c = test_http_open(g->loop, g->port, 0);
     test_http_send(c, text.data);
     tv_buf_done(&text);
+    return c;
+}
+
+struct test_http *test_post_begin(struct test_gateway *g, const char *target, const char *fields,
+                                  struct tv_str body) {
+    struct test_http *c = test_http_open(g->loop, g->port, 0);
+    test_http_send(c, tv_arena_printf(g->arena,
+                                      "POST %s HTTP/1.1\r\nHost: visits.example.org\r\n%s"
+                                      "Content-Length: %zu\r\n\r\n",
+                                      target, fields, body.len));
+    test_http_send_bytes(c, body);
     return c;
 }
 

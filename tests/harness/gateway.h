@@ -43,7 +43,7 @@ struct test_gateway {
 
 /* Starts server, gateway and bus; `env` is added to the gateway's (NULL-ended, may be NULL). */
 struct test_gateway *test_gateway_start(char *const env[]);
-/* Serves Appointments, Clinics, Inbox, Sessions and Tokens; until then nobody answers. */
+/* Serves Appointments, Calls, Clinics, Inbox, Sessions and Tokens; until then nobody answers. */
 void test_gateway_serve(struct test_gateway *g);
 /* Between two tests: forgets fakes, counts, what was told, held calls and the arena's content. */
 void test_gateway_clear(struct test_gateway *g);
@@ -67,6 +67,9 @@ struct test_answer test_ask(struct test_gateway *g, const char *method, const ch
 /* The same without waiting: the caller closes the client. */
 struct test_http *test_ask_begin(struct test_gateway *g, const char *method, const char *target,
                                  const char *fields, const char *body);
+/* A POST of bytes of any kind, with exactly these fields besides Host and Content-Length. */
+struct test_http *test_post_begin(struct test_gateway *g, const char *target, const char *fields,
+                                  struct tv_str body);
 struct test_answer test_ask_end(struct test_gateway *g, struct test_http *c);
 const char *test_field(struct test_gateway *g, const struct test_answer *r, const char *name);
 /* "Authorization: Bearer …\r\n" for a person of TEST_CLINIC (NULL: TEST_PERSON), in the arena; the

@@ -65,9 +65,12 @@ void test_http_close(struct test_http *c) {
 }
 
 void test_http_send(struct test_http *c, const char *text) {
-    size_t len = strlen(text);
-    for (size_t sent = 0; sent < len;) {
-        ssize_t n = send(c->fd, text + sent, len - sent, MSG_NOSIGNAL);
+    test_http_send_bytes(c, tv_str(text));
+}
+
+void test_http_send_bytes(struct test_http *c, struct tv_str bytes) {
+    for (size_t sent = 0; sent < bytes.len;) {
+        ssize_t n = send(c->fd, bytes.p + sent, bytes.len - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -120,14 +123,17 @@ static bool dechunk(struct tv_str text, struct tv_buf *out) {
 }
 
 struct test_answer test_http_answer(const struct test_http *c, bool head_only, struct tv_arena *a) {
-    static const char head_end[] = "\r\n\r\n";
+    static const char head_end[] = "\r\n\r\n", go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct test_answer r = {.head = tv_arena_strdup(a, ""), .body = tv_arena_strdup(a, "")};
-    const char *end = c->in.len == 0 ? NULL : memmem(c->in.data, c->in.len, head_end, 4);
+    struct tv_str in = tv_buf_view(&c->in);
+    if (tv_str_starts(in, tv_str(go_on)))
+        in = (struct tv_str){in.p + strlen(go_on), in.len - strlen(go_on)};
+    const char *end = in.len == 0 ? NULL : memmem(in.p, in.len, head_end, 4);
     if (end == NULL)
         return r;
-    size_t head_bytes = (size_t)(end - c->in.data) + 2;
-    struct tv_str rest = {end + 4, c->in.len - head_bytes - 2};
-    r.head = tv_arena_strndup(a, c->in.data, head_bytes);
+    size_t head_bytes = (size_t)(end - in.p) + 2;
+    struct tv_str rest = {end + 4, in.len - head_bytes - 2};
+    r.head = tv_arena_strndup(a, in.p, head_bytes);
     assert_memory_equal(r.head, "HTTP/1.1 ", 9);
     r.status = (unsigned)strtoul(r.head + 9, NULL, 10);
 

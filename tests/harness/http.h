@@ -15,6 +15,7 @@ struct test_http;
 struct test_http *test_http_open(struct tv_loop *l, unsigned port, int receive_bytes);
 void test_http_close(struct test_http *c); /* accepts NULL */
 void test_http_send(struct test_http *c, const char *text);
+void test_http_send_bytes(struct test_http *c, struct tv_str bytes);
 /* Stops reading, as a browser does whose machine sleeps; and goes on. */
 void test_http_pause(struct test_http *c);
 void test_http_go_on(struct test_http *c);
@@ -30,7 +31,8 @@ struct test_answer {
     char *body;      /* without chunks, NUL-terminated */
     size_t body_bytes;
 };
-/* What came so far, in the arena; `head_only` for an answer to HEAD. */
+/* What came so far, in the arena; `head_only` for an answer to HEAD. A "100 Continue" before the
+ * answer is passed over. */
 struct test_answer test_http_answer(const struct test_http *c, bool head_only, struct tv_arena *a);
 /* The value of a field of the answer's head, in the arena; NULL when it is absent. `nth` from 0. */
 const char *test_answer_field(const struct test_answer *r, const char *name, unsigned nth,

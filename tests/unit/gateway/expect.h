@@ -41,9 +41,8 @@ static inline void expect_status(struct test_gateway *g, const struct test_answe
     expect_common(g, r);
 }
 
-/* The answer is this problem, in the form of RFC 9457; returns it. */
 static inline const Televisit__V1__Problem *
-expect_problem(struct test_gateway *g, const struct test_answer *r, enum tv_err err) {
+expect_bare_problem(struct test_gateway *g, const struct test_answer *r, enum tv_err err) {
     const struct tv_err_info *info = tv_err_info(err);
     ProtobufCMessage *m = NULL;
     struct tv_error e = TV_ERROR_INIT;
@@ -60,7 +59,15 @@ expect_problem(struct test_gateway *g, const struct test_answer *r, enum tv_err 
                         tv_arena_printf(g->arena, "urn:uuid:%s", test_field(g, r, "X-Request-Id")));
     assert_int_equal(info->http == 401, test_field(g, r, "WWW-Authenticate") != NULL);
     assert_int_equal(info->http == 405, test_field(g, r, "Allow") != NULL);
-    if (info->http == 503)
+    return p;
+}
+
+/* The answer is this problem, in the form of RFC 9457; returns it. People are told when to come
+ * again. */
+static inline const Televisit__V1__Problem *
+expect_problem(struct test_gateway *g, const struct test_answer *r, enum tv_err err) {
+    const Televisit__V1__Problem *p = expect_bare_problem(g, r, err);
+    if (p->status == 503)
         assert_non_null(test_field(g, r, "Retry-After"));
     return p;
 }

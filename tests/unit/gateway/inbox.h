@@ -26,6 +26,7 @@ static inline Televisit__V1__InboxEntry *inbox_entry(struct test_gateway *g, int
     e->clinic_id = tv_arena_strdup(a, TEST_CLINIC);
     e->person_id = tv_arena_strdup(a, inbox->person);
     e->time_zone = tv_arena_strdup(a, "Europe/Berlin");
+    e->actor_id = tv_arena_strdup(a, TEST_PERSON);
     return e;
 }
 

@@ -97,6 +97,26 @@ static void test_health_and_description(void **state) {
     expect_status(g, &r, 200);
 }
 
+/* Each answer is counted with its own class of status. */
+static void test_counts(void **state) {
+    static const struct {
+        const char *target, *series;
+        unsigned status;
+    } rows[] = {
+        {"/healthz", "operation=\"gateway.health\",status=\"2xx\"", 200},
+        {"/v1/nothing", "operation=\"none\",status=\"4xx\"", 404},
+        {"/v1/me", "operation=\"sessions.me\",status=\"5xx\"", 503},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        const char *name = tv_arena_printf(g->arena, "tv_http_requests_total{%s}", rows[i].series);
+        double before = test_gateway_metric(g, name);
+        assert_true(before >= 0);
+        struct test_answer r = test_ask(g, "GET", rows[i].target, bearer(TV_ROLE_PATIENT), NULL);
+        expect_status(g, &r, rows[i].status);
+        test_gateway_until_metric(g, name, before + 1);
+    }
+}
+
 static void test_head(void **state) {
     struct test_answer got = test_ask(g, "GET", "/healthz", NULL, NULL);
     struct test_answer r = test_ask(g, "HEAD", "/healthz", NULL, NULL);
@@ -545,84 +565,6 @@ static void test_deadline(void **state) {
     assert_true(took_us >= 4900 * TV_US_PER_MS);
 }
 
-/* -- join ---------------------------------------------------------------------------------------*/
-
-static const uint8_t grant[] = {0, 1, 2, 0xff, 0, 'x'};
-
-static void reply_admit(struct test_gateway *rig, struct tv_call *call) {
-    Televisit__V1__AdmitReply *reply =
-        TV_PB_NEW(call->arena, Televisit__V1__AdmitReply, televisit__v1__admit_reply__descriptor);
-    uint8_t *copy = tv_arena_alloc(call->arena, sizeof grant);
-    memcpy(copy, grant, sizeof grant);
-    reply->sealed_grant = (ProtobufCBinaryData){sizeof grant, copy};
-    reply->room = tv_arena_strdup(call->arena, "room_x");
-    reply->identity = tv_arena_strdup(call->arena, "who");
-    reply->closes_at = tv_pb_time(T0_US, call->arena);
-    reply->encryption_key = tv_arena_strdup(call->arena, "secret");
-    tv_call_reply(call, &reply->base);
-}
-
-static void reply_issue(struct test_gateway *rig, struct tv_call *call) {
-    Televisit__V1__IssueReply *reply =
-        TV_PB_NEW(call->arena, Televisit__V1__IssueReply, televisit__v1__issue_reply__descriptor);
-    reply->server_url = tv_arena_strdup(call->arena, "wss://media.example.org");
-    reply->token = tv_arena_strdup(call->arena, "a.b.c");
-    reply->expires_at = tv_pb_time(T0_US - TV_US_PER_S, call->arena);
-    tv_call_reply(call, &reply->base);
-}
-
-static void test_join(void **state) {
-    test_fake(g, "Appointments.Admit", reply_admit);
-    test_fake(g, "Tokens.Issue", reply_issue);
-    struct test_answer r = test_ask(g, "POST", "/v1/appointments/" APPOINTMENT "/join",
-                                    bearer(TV_ROLE_DOCTOR), "{\"participantType\":\"DOCTOR\"}");
-    expect_status(g, &r, 200);
-    assert_string_equal(r.body, "{\"serverUrl\":\"wss://media.example.org\",\"token\":\"a.b.c\","
-                                "\"room\":\"room_x\",\"identity\":\"who\","
-                                "\"expiresAt\":\"2030-03-17T17:46:39Z\","
-                                "\"closesAt\":\"2030-03-17T17:46:40Z\","
-                                "\"encryptionKey\":\"secret\"}");
-    const Televisit__V1__AdmitRequest *admit =
-        (const Televisit__V1__AdmitRequest *)test_fake_request(g, "Appointments.Admit");
-    assert_string_equal(admit->appointment_id, APPOINTMENT);
-    assert_int_equal(admit->participant_type, TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__DOCTOR);
-    const Televisit__V1__IssueRequest *issue =
-        (const Televisit__V1__IssueRequest *)test_fake_request(g, "Tokens.Issue");
-    assert_int_equal(issue->sealed_grant.len, sizeof grant);
-    assert_memory_equal(issue->sealed_grant.data, grant, sizeof grant);
-    assert_string_equal(test_fake_context(g, "Tokens.Issue")->request_id,
-                        test_fake_context(g, "Appointments.Admit")->request_id);
-}
-
-static void reply_wait(struct test_gateway *rig, struct tv_call *call) {
-    Televisit__V1__AdmitReply *reply =
-        TV_PB_NEW(call->arena, Televisit__V1__AdmitReply, televisit__v1__admit_reply__descriptor);
-    reply->closes_at = tv_pb_time(T0_US, call->arena);
-    tv_call_reply(call, &reply->base);
-}
-
-/* The waiting room: a place and no token, and tokens is not asked for one. */
-static void test_join_waits(void **state) {
-    test_fake(g, "Appointments.Admit", reply_wait);
-    struct test_answer r = test_ask(g, "POST", "/v1/appointments/" APPOINTMENT "/join",
-                                    bearer(TV_ROLE_PATIENT), "{\"participantType\":\"PATIENT\"}");
-    expect_status(g, &r, 202);
-    assert_non_null(strstr(r.body, "\"token\":\"\""));
-    assert_non_null(strstr(r.body, "\"closesAt\":\"2030-03-17T17:46:40Z\""));
-}
-
-static void fail_media(struct test_gateway *rig, struct tv_call *call) {
-    tv_call_failf(call, TV_ERR_MEDIA_UNAVAILABLE, "%s", "");
-}
-
-static void test_join_without_media(void **state) {
-    test_fake(g, "Appointments.Admit", reply_admit);
-    test_fake(g, "Tokens.Issue", fail_media);
-    struct test_answer r = test_ask(g, "POST", "/v1/appointments/" APPOINTMENT "/join",
-                                    bearer(TV_ROLE_DOCTOR), "{\"participantType\":\"DOCTOR\"}");
-    expect_problem(g, &r, TV_ERR_MEDIA_UNAVAILABLE);
-}
-
 /* -- sessions -----------------------------------------------------------------------------------*/
 
 #define OURS "Origin: https://visits.example.org\r\n"
@@ -907,6 +849,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_bad_queries, clear),
         cmocka_unit_test_teardown(test_keys_and_versions, clear),
         cmocka_unit_test_teardown(test_no_service, clear),
+        cmocka_unit_test_teardown(test_counts, clear),
     };
     const struct CMUnitTest with_services[] = {
         cmocka_unit_test_teardown(test_book, clear),
@@ -917,9 +860,6 @@ int main(void) {
         cmocka_unit_test_teardown(test_malformed_reply, clear),
         cmocka_unit_test_teardown(test_retry_hides_a_replica, clear),
         cmocka_unit_test_teardown(test_deadline, clear),
-        cmocka_unit_test_teardown(test_join, clear),
-        cmocka_unit_test_teardown(test_join_waits, clear),
-        cmocka_unit_test_teardown(test_join_without_media, clear),
         cmocka_unit_test_teardown(test_log_in_by_body, clear),
         cmocka_unit_test_teardown(test_log_in_by_cookie, clear),
         cmocka_unit_test_teardown(test_refresh, clear),

@@ -28,10 +28,8 @@ static void test_burst_and_rate(void **state) {
         enum tv_rate_class class;
         unsigned burst, per_second;
     } rows[] = {
-        {TV_RATE_READ, 100, 50},
-        {TV_RATE_WRITE, 30, 10},
-        {TV_RATE_JOIN, 20, 5},
-        {TV_RATE_LOG_IN, 10, 1},
+        {TV_RATE_READ, 100, 50}, {TV_RATE_WRITE, 30, 10},       {TV_RATE_JOIN, 20, 5},
+        {TV_RATE_LOG_IN, 10, 1}, {TV_RATE_WEBHOOK, 4000, 2000},
     };
     assert_int_equal(TV_ARRAY_LEN(rows), TV_RATE_COUNT);
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {

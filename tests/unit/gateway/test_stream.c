@@ -1,6 +1,8 @@
 /* Event streams of the built gateway: each notice once and in order, whatever the bus loses. */
 #include "tests/unit/gateway/inbox.h"
 
+#define ENTRY_END "\"timeZone\":\"Europe/Berlin\",\"actorId\":\"" TEST_PERSON "\"}\n\n"
+
 static struct test_gateway *g;
 
 static int clear(void **state) {
@@ -57,7 +59,7 @@ static void test_head_and_form(void **state) {
     stream_until(g, c, "id: 11\n");
     r = stream_answer(g, c);
     expect_in(r.body, "\n\nid: 11\nevent: appointment.confirmed\ndata: {\"seq\":\"11\",");
-    expect_in(r.body, "\"timeZone\":\"Europe/Berlin\"}\n\n");
+    expect_in(r.body, ENTRY_END);
     const Televisit__V1__ListInboxRequest *in =
         (const Televisit__V1__ListInboxRequest *)test_fake_request(g, "Inbox.List");
     assert_int_equal(in->limit, 1); /* a new stream asks where the inbox ends, no more */
@@ -138,7 +140,7 @@ static void test_not_ours(void **state) {
     stream_until(g, c, "id: 13\n");
     expect_ids(c, "11 12 13");
     assert_null(strstr(stream_answer(g, c).body, "id: 99"));
-    static const char end[] = "\"timeZone\":\"Europe/Berlin\"}\n\n"; /* as it was read, whole */
+    static const char end[] = ENTRY_END; /* as it was read, whole */
     struct test_answer r = stream_answer(g, c);
     assert_string_equal(r.body + r.body_bytes - strlen(end), end);
     test_http_close(c);
