@@ -61,18 +61,18 @@ struct tv_room_call {
     const char *room_sid;
     int32_t generation; /* of the room */
     struct tv_edge started, over;
-    int64_t lost_us;     /* LiveKit was found without it, gone by then; 0: not */
+    int64_t lost_us;     /* a list did not have it, it was gone by then; 0: not; stays */
     int64_t snapshot_us; /* of the latest snapshot; 0: none */
     bool changed;        /* it or a presence of it, since it was read: is to be written */
-    TAILQ_HEAD(, tv_presence) presences; /* by joined.us, then sid */
+    TAILQ_HEAD(tv_presences, tv_presence) presences; /* by joined.us, then sid */
     TAILQ_ENTRY(tv_room_call) link;
 };
 
 /* All calls of one appointment. */
 struct tv_history {
-    struct tv_arena *arena;           /* borrowed */
-    size_t presences_count;           /* in all calls */
-    TAILQ_HEAD(, tv_room_call) calls; /* by started.us, then sid */
+    struct tv_arena *arena;                        /* borrowed */
+    size_t presences_count;                        /* in all calls */
+    TAILQ_HEAD(tv_room_calls, tv_room_call) calls; /* by started.us, then sid */
 };
 
 enum tv_observation_kind {
@@ -83,7 +83,9 @@ enum tv_observation_kind {
     TV_OBSERVED_ABORTED, /* media never connected: proves nothing about being there */
     TV_OBSERVED_SEEN,
     TV_OBSERVED_SNAPSHOT,
-    TV_OBSERVED_GONE, /* the room is not there (any more), as a list shows or as must be */
+    /* The room is not there at that time, as a list shows or as must be. It was over at lost_us
+     * already, if that is set and nothing proves the room later. */
+    TV_OBSERVED_GONE,
 };
 
 struct tv_person_seen {
@@ -126,6 +128,9 @@ struct tv_room_call *tv_history_call(const struct tv_history *h, const char *roo
 
 /* -- what follows from it -----------------------------------------------------------------------*/
 
+static inline bool tv_room_call_is_over(const struct tv_room_call *c) {
+    return c->over.by != TV_KNOWN_NOT;
+}
 static inline bool tv_presence_is_in(const struct tv_presence *p) {
     return p->left.by == TV_KNOWN_NOT;
 }
