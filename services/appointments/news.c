@@ -22,7 +22,7 @@ struct news {
     const char *who[TV_SIDES];
 };
 
-static char *dup(const struct news *n, const char *text) { return tv_arena_strdup(n->a, text); }
+static char *copy(const struct news *n, const char *text) { return tv_arena_strdup(n->a, text); }
 
 bool news_is_running(const struct book *b, int32_t generation) {
     const struct tv_room_call *c;
@@ -38,7 +38,7 @@ static void move_person(const struct news *n, const struct book_person *p, int64
                         int64_t left_us) {
     Televisit__V1__BookPerson *m =
         TV_PB_NEW(n->a, Televisit__V1__BookPerson, televisit__v1__book_person__descriptor);
-    m->id = dup(n, p->id);
+    m->id = copy(n, p->id);
     m->in_call_since = in_us == 0 ? NULL : tv_pb_time(in_us, n->a);
     m->left_call_at = left_us == 0 ? NULL : tv_pb_time(left_us, n->a);
     n->to->people[n->to->n_people++] = m;
@@ -70,13 +70,13 @@ static void tell(const struct news *n, const char *type, int32_t nth, const char
                  enum tv_side only) {
     Televisit__V1__BookNotice *m =
         TV_PB_NEW(n->a, Televisit__V1__BookNotice, televisit__v1__book_notice__descriptor);
-    m->type = dup(n, type);
+    m->type = copy(n, type);
     m->nth = nth;
-    m->actor_id = dup(n, actor_id);
+    m->actor_id = copy(n, actor_id);
     m->person_ids = tv_arena_calloc(n->a, n->b->people_count, sizeof(*m->person_ids));
     for (size_t i = 0; i < n->b->people_count; i++)
         if (only == TV_SIDE_NONE || book_side(n->b->people[i].type) == only)
-            m->person_ids[m->n_person_ids++] = dup(n, n->b->people[i].person_id);
+            m->person_ids[m->n_person_ids++] = copy(n, n->b->people[i].person_id);
     n->to->notices[n->to->n_notices++] = m;
 }
 
@@ -158,8 +158,8 @@ static void add_job(const struct news *n, const char *kind, int32_t in_ms) {
     tv_room_format(&room, name);
     Televisit__V1__BookJob *m =
         TV_PB_NEW(n->a, Televisit__V1__BookJob, televisit__v1__book_job__descriptor);
-    m->kind = dup(n, kind);
-    m->key = dup(n, name);
+    m->kind = copy(n, kind);
+    m->key = copy(n, name);
     m->in_ms = in_ms;
     m->once_more = n->cause == NEWS_CAME;
     n->to->jobs[n->to->n_jobs++] = m;
