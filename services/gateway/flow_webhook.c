@@ -6,6 +6,7 @@
  * refused by tokens for good; and an event that is LiveKit's is never refused here, whatever is
  * wrong on our side.
  */
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "services/gateway/answer.h"
 #include "services/gateway/call.h"
@@ -16,6 +17,8 @@
 #include "televisit/v1/calls.pb-c.h"
 #include "televisit/v1/gateway.pb-c.h"
 #include "televisit/v1/tokens.pb-c.h"
+
+#define LOG_EVERY_US (10 * TV_US_PER_S)
 
 static call_error on_not_recorded;
 
@@ -36,19 +39,28 @@ static void on_recorded(struct flight *f, const ProtobufCMessage *reply) {
     answer(f, true);
 }
 
-/* A genuine event that appointments does not take: the two services disagree on the key of the
- * seal or on the messages. LiveKit's retries may outlast the mending of it. */
-static void on_not_recorded(struct flight *f, const struct tv_error *e) {
-    const struct tv_err_info *info = tv_err_info(e->code);
-    if (info->http >= 500) {
-        tv_problem_answer(f, e);
+/* Seldom: all events are refused for the same reason, and each comes five times. */
+static void log_refusal(const struct flight *f, const struct tv_error *e) {
+    static int64_t quiet_until_us;
+    int64_t now_us = tv_clock_mono_us();
+    if (now_us < quiet_until_us)
         return;
-    }
+    quiet_until_us = now_us + LOG_EVERY_US;
     tv_log_context_set(f->context.request_id, NULL);
     tv_log_error("a genuine event of LiveKit is refused by appointments: do both services have the "
                  "same grant key and version?",
-                 F_STR(CODE, info->slug), F_STR(ERROR, e->detail));
+                 F_STR(CODE, tv_err_info(e->code)->slug), F_STR(ERROR, e->detail));
     tv_log_context_set(NULL, NULL);
+}
+
+/* A genuine event that appointments does not take: the two services disagree on the key of the
+ * seal or on the messages. LiveKit's retries may outlast the mending of it. */
+static void on_not_recorded(struct flight *f, const struct tv_error *e) {
+    if (tv_err_info(e->code)->http >= 500) {
+        tv_problem_answer(f, e);
+        return;
+    }
+    log_refusal(f, e);
     tv_problem_answerf(f, TV_ERR_UNAVAILABLE, "The event could not be recorded");
 }
 
