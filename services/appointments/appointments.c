@@ -251,12 +251,12 @@ static void answer_change(struct tv_call *call, const struct tv_pg_result *appoi
 
 /* Runs the statements as one transaction, all with the same binds. */
 static void submit(struct tv_call *call, const struct tv_pg_statement *const *unit, unsigned count,
-                   const struct bind *binds, size_t bind_count, tv_pg_done *on_done) {
+                   const struct bind *binds, size_t bind_count, tv_pg_done *on_done, void *ctx) {
     struct tv_pg_query queries[TV_PG_UNIT_MAX];
     for (unsigned i = 0; i < count; i++)
         queries[i] = (struct tv_pg_query){
             unit[i], bind_params(unit[i], &call->context.actor, binds, bind_count, call->arena)};
-    tv_pg_submit(app_of(call)->pg, queries, count, call->context.deadline_us, on_done, call);
+    tv_pg_submit(app_of(call)->pg, queries, count, call->context.deadline_us, on_done, ctx);
 }
 
 /* Results of book, idempotency_store, idempotency_read. */
@@ -295,7 +295,7 @@ void appointments_book(struct tv_call *call) {
     };
     static const struct tv_pg_statement *const unit[] = {
         &sql_appointments_book, &sql_idempotency_store, &sql_idempotency_read};
-    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_booked);
+    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_booked, call);
 }
 
 /* -- change -------------------------------------------------------------------------------------*/
@@ -305,40 +305,62 @@ struct change {
     struct tv_call *call;
     enum tv_action action;
     const char *appointment_id;
+    /* The version that the page has seen. With any_version the wish does not depend on it, and this
+     * is the version that was read last. */
     int32_t if_match;
+    bool any_version;
+    unsigned collisions;
     const char *note;
     const Google__Protobuf__Timestamp *starts_at; /* of a move, else NULL */
     int32_t minutes;
+    const char *no_show; /* the side that did not come, or NULL */
 };
+
+/* Each time somebody else was quicker: after that many something is wrong. */
+enum { COLLISIONS_MAX = 5 };
+
+static void read_for_change(struct change *c);
+
+/* It was changed between the read and the write. */
+static void on_collision(struct change *c) {
+    if (!c->any_version)
+        tv_call_failf(c->call, TV_ERR_STALE, "Read it again and see whether you still want this");
+    else if (++c->collisions == COLLISIONS_MAX)
+        tv_call_failf(c->call, TV_ERR_UNAVAILABLE, "Please try again");
+    else
+        read_for_change(c);
+}
 
 /* Results of change, get. */
 static void on_changed(void *ctx, enum tv_err err, const struct tv_error *e,
                        const struct tv_pg_result *const *results, unsigned count) {
-    struct tv_call *call = ctx;
-    if (err != TV_OK) {
-        tv_call_fail(call, e);
-        return;
-    }
-    if (tv_pg_rows(results[0]) == 0 || tv_pg_rows(results[1]) == 0) {
-        tv_call_failf(call, TV_ERR_STALE, "Read it again and see whether you still want this");
-        return;
-    }
-    answer_change(call, results[1], results[0]);
+    struct change *c = ctx;
+    if (err != TV_OK)
+        tv_call_fail(c->call, e);
+    else if (tv_pg_rows(results[0]) == 0 || tv_pg_rows(results[1]) == 0)
+        on_collision(c);
+    else
+        answer_change(c->call, results[1], results[0]);
 }
 
 static void carry_out(struct change *c, enum tv_status from,
                       const struct tv_status_change *decided) {
     struct tv_call *call = c->call;
     const struct bind binds[] = {
-        {"appointment_id", c->appointment_id},        {"if_match", number_text(call, c->if_match)},
-        {"from_status", tv_status_name(from)},        {"to_status", tv_status_name(decided->to)},
-        {"event_type", decided->event_type},          {"note", c->note},
-        {"starts_at", time_text(call, c->starts_at)}, {"minutes", number_text(call, c->minutes)},
+        {"appointment_id", c->appointment_id},
+        {"if_match", number_text(call, c->if_match)},
+        {"from_status", tv_status_name(from)},
+        {"to_status", tv_status_name(decided->to)},
+        {"event_type", decided->event_type},
+        {"note", c->note},
+        {"starts_at", time_text(call, c->starts_at)},
+        {"minutes", number_text(call, c->minutes)},
+        {"no_show", c->no_show},
         {"request_id", call->context.request_id},
     };
     static const struct tv_pg_statement *const unit[] = {&sql_appointments_change,
                                                          &sql_appointments_get};
-    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_changed);
+    submit(call, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds), on_changed, c);
 }
 
 static void on_read_for_change(void *ctx, enum tv_err err, const struct tv_error *e,
@@ -359,6 +381,8 @@ static void on_read_for_change(void *ctx, enum tv_err err, const struct tv_error
         tv_call_fail(call, &fault);
         return;
     }
+    if (c->any_version)
+        c->if_match = v.version;
     if (v.version != c->if_match) {
         tv_call_failf(call, TV_ERR_STALE, "Read it again and see whether you still want this");
         return;
@@ -371,6 +395,7 @@ static void on_read_for_change(void *ctx, enum tv_err err, const struct tv_error
         .reschedule_needs_confirmation = v.reschedule_needs_confirmation,
         .cancellation_notice_us = v.cancellation_notice_us,
         .starts_at_us = v.starts_at_us,
+        .opens_at_us = v.opens_at_us,
         .now_us = v.now_us,
     };
     struct tv_status_change decided;
@@ -380,17 +405,21 @@ static void on_read_for_change(void *ctx, enum tv_err err, const struct tv_error
         carry_out(c, v.status, &decided);
 }
 
+static void read_for_change(struct change *c) {
+    read_one(c->call, c->appointment_id, on_read_for_change, c);
+}
+
 static void start_change(struct tv_call *call, const struct change *asked) {
     if (!is_id(call, asked->appointment_id))
         return;
-    if (asked->if_match <= 0) {
+    if (asked->if_match <= 0 && !asked->any_version) {
         tv_call_failf(call, TV_ERR_VERSION_REQUIRED, "Say which version you have seen");
         return;
     }
     struct change *c = TV_ARENA_NEW(call->arena, struct change);
     *c = *asked;
     c->call = call;
-    read_one(call, c->appointment_id, on_read_for_change, c);
+    read_for_change(c);
 }
 
 void appointments_confirm(struct tv_call *call) {
@@ -443,6 +472,34 @@ void appointments_move(struct tv_call *call) {
                                         .minutes = r->minutes});
 }
 
-void appointments_end(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
-void appointments_complete(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
-void appointments_no_show(struct tv_call *call) { tv_call_failf(call, TV_ERR_UNAVAILABLE, "%s", ""); }
+/* Who wants the call to end wants it whatever was written into the appointment meanwhile. */
+void appointments_end(struct tv_call *call) {
+    const Televisit__V1__EndRequest *r = (const void *)call->request;
+    start_change(call, &(struct change){.action = TV_ACTION_END,
+                                        .appointment_id = r->appointment_id,
+                                        .any_version = true,
+                                        .note = ""});
+}
+
+void appointments_complete(struct tv_call *call) {
+    const Televisit__V1__CompleteRequest *r = (const void *)call->request;
+    start_change(call, &(struct change){.action = TV_ACTION_COMPLETE,
+                                        .appointment_id = r->appointment_id,
+                                        .if_match = r->if_match,
+                                        .note = r->note});
+}
+
+void appointments_no_show(struct tv_call *call) {
+    const Televisit__V1__NoShowRequest *r = (const void *)call->request;
+    const ProtobufCEnumValue *side = protobuf_c_enum_descriptor_get_value(
+        &televisit__v1__no_show__value__descriptor, (int)r->side);
+    if (side == NULL || side->value == TELEVISIT__V1__NO_SHOW__VALUE__UNSPECIFIED) {
+        fail_at(call, "/side", "Say which side did not come");
+        return;
+    }
+    start_change(call, &(struct change){.action = TV_ACTION_NO_SHOW,
+                                        .appointment_id = r->appointment_id,
+                                        .if_match = r->if_match,
+                                        .note = r->note,
+                                        .no_show = side->name});
+}

@@ -17,6 +17,7 @@ enum rule {
     ALWAYS,
     BACK_TO_REQUESTED, /* the patient moves it and the policy wants a new confirmation */
     IN_TIME,           /* a patient keeps the cancellation notice */
+    ONCE_OPEN,         /* what has not begun has not taken place */
 };
 
 struct transition {
@@ -45,7 +46,9 @@ static const struct transition transitions[] = {
      "appointment.moved"},
     {TV_ACTION_MOVE, TV_STATUS_CONFIRMED, TV_STATUS_CONFIRMED, PARTICIPANTS | STAFF, ALWAYS,
      "appointment.moved"},
-    {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, TV_STATUS_COMPLETED, DOCTOR, ALWAYS,
+    {TV_ACTION_END, TV_STATUS_CONFIRMED, TV_STATUS_COMPLETED, DOCTOR, ONCE_OPEN,
+     "appointment.completed"},
+    {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, TV_STATUS_COMPLETED, DOCTOR, ONCE_OPEN,
      "appointment.completed"},
     {TV_ACTION_COMPLETE, TV_STATUS_NO_SHOW, TV_STATUS_COMPLETED, STAFF, ALWAYS,
      "appointment.completed"},
@@ -99,6 +102,13 @@ static bool too_late_to_cancel(const struct tv_status_ask *ask) {
            ask->now_us > ask->starts_at_us - ask->cancellation_notice_us;
 }
 
+static enum tv_err too_early(const struct tv_status_ask *ask, struct tv_error *e) {
+    enum tv_err err = tv_fail(e, TV_ERR_TOO_EARLY, "%s", "");
+    tv_error_add_time(e, "opensAt", ask->opens_at_us);
+    tv_error_add_time(e, "serverTime", ask->now_us);
+    return err;
+}
+
 static enum tv_err refuse(const struct tv_status_ask *ask, enum tv_status wanted,
                           struct tv_error *e) {
     enum tv_err err = tv_fail(e, TV_ERR_ILLEGAL_TRANSITION, "From %s it cannot become %s",
@@ -128,6 +138,8 @@ enum tv_err tv_status_change(const struct tv_status_ask *ask, struct tv_status_c
             continue;
         if (t->rule == IN_TIME && too_late_to_cancel(ask))
             return tv_fail(e, TV_ERR_FORBIDDEN, "It is too late to cancel here: call the clinic");
+        if (t->rule == ONCE_OPEN && ask->now_us < ask->opens_at_us)
+            return too_early(ask, e);
         *ret = (struct tv_status_change){.to = t->to, .event_type = t->event_type};
         return TV_OK;
     }

@@ -53,6 +53,7 @@ enum tv_action {
     TV_ACTION_DECLINE,
     TV_ACTION_CANCEL,
     TV_ACTION_MOVE,
+    TV_ACTION_END,
     TV_ACTION_COMPLETE,
     TV_ACTION_NO_SHOW,
 };
@@ -66,6 +67,7 @@ struct tv_status_ask {
     bool reschedule_needs_confirmation;
     int64_t cancellation_notice_us; /* 0: none */
     int64_t starts_at_us;
+    int64_t opens_at_us;
     int64_t now_us;
 };
 
@@ -75,7 +77,7 @@ struct tv_status_change {
 };
 
 /* TV_ERR_ILLEGAL_TRANSITION names both statuses in `e`; TV_ERR_FORBIDDEN: allowed, but not to this
- * person, or not so late. */
+ * person, or not so late; TV_ERR_TOO_EARLY, with opensAt and serverTime: from then on. */
 TV_MUST_CHECK enum tv_err tv_status_change(const struct tv_status_ask *ask,
                                            struct tv_status_change *ret, struct tv_error *e);
 

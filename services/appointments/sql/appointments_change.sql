@@ -1,8 +1,11 @@
 -- Carries out a change that status.c allows, first statement of the unit change, get.
 -- :appointment_id, :if_match and :from_status (what the decision was made on), :to_status,
--- :event_type, :note, and for a move :starts_at and :minutes (0: as long as before; NULL start: no
--- move), :request_id. Patients move into free slots only. One row: told, due_now. No row: it was
--- changed meanwhile.
+-- :event_type, :note, :no_show (who did not come, with NO_SHOW, else NULL), and for a move
+-- :starts_at and :minutes (0: as long as before; NULL start: no move), :request_id. Patients move
+-- into free slots only. One row: told, due_now. No row: it was changed meanwhile.
+-- When the window had opened there may be a room. It stays where the call is open and remains so;
+-- else a job closes it, and what was moved gets a room of another name: this one may be opened
+-- again while its predecessor is being closed.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 mine AS MATERIALIZED (
     SELECT a.clinic_id, a.id, a.doctor_id, a.patient_id
@@ -21,11 +24,17 @@ parties AS MATERIALIZED (
 ),
 wanted AS MATERIALIZED (
     SELECT mine.*, clock.now, :starts_at::timestamptz AS starts_at, slot.ends_at AS slot_ends_at,
-           c.opens_before_s, c.closes_after_s, me.type IS DISTINCT FROM 'PATIENT' AS staff,
+           me.type IS DISTINCT FROM 'PATIENT' AS staff,
            :starts_at::timestamptz + CASE
                WHEN me.type = 'PATIENT' THEN slot.ends_at - :starts_at::timestamptz
                WHEN :minutes::integer > 0 THEN make_interval(mins => :minutes::integer)
-               ELSE a.ends_at - a.starts_at END AS ends_at
+               ELSE a.ends_at - a.starts_at END AS ends_at,
+           coalesce(:starts_at::timestamptz - make_interval(secs => c.opens_before_s),
+                    a.opens_at) AS opens_at,
+           coalesce(:starts_at::timestamptz + make_interval(secs => c.closes_after_s),
+                    a.closes_at) AS closes_at,
+           a.status = 'CONFIRMED' AND a.opens_at <= clock.now AS had_opened,
+           a.closes_at <= clock.now AS had_closed
     FROM mine
     CROSS JOIN clock
     JOIN tv.clinic c ON c.id = mine.clinic_id
@@ -44,7 +53,9 @@ checked AS MATERIALIZED (
     SELECT w.*, CASE
         WHEN w.starts_at IS NULL THEN NULL
         -- include: busy.sql
-        END AS fault
+        END AS fault,
+        w.had_opened AND (w.had_closed OR :to_status <> 'CONFIRMED'
+                          OR w.now < w.opens_at OR w.closes_at <= w.now) AS closes
     FROM wanted w
 ),
 changed AS (
@@ -53,15 +64,18 @@ changed AS (
         status = :to_status,
         starts_at = coalesce(w.starts_at, a.starts_at),
         ends_at = coalesce(w.ends_at, a.ends_at),
-        opens_at = coalesce(w.starts_at - make_interval(secs => w.opens_before_s), a.opens_at),
-        closes_at = coalesce(w.starts_at + make_interval(secs => w.closes_after_s), a.closes_at),
+        opens_at = w.opens_at,
+        closes_at = w.closes_at,
+        generation = a.generation + (w.closes AND w.starts_at IS NOT NULL)::integer,
+        no_show = :no_show,
         note = :note,
         updated_at = w.now,
         updated_by = :actor.person_id::uuid
     FROM checked w
     WHERE (a.clinic_id, a.id) = (w.clinic_id, w.id) AND w.fault IS NULL
         AND a.version = :if_match::integer AND a.status = :from_status
-    RETURNING a.*
+    RETURNING a.*, w.closes,
+              a.generation - (w.closes AND w.starts_at IS NOT NULL)::integer AS generation_before
 ),
 superseded AS (
     UPDATE tv.due d SET state = 'superseded', settled_at = c.updated_at
@@ -72,6 +86,12 @@ superseded AS (
 ),
 -- include: due_rows.sql
 ,
+closing AS (
+    SELECT clinic_id, id AS appointment_id, tv.room_name(id, generation_before) AS room
+    FROM changed WHERE closes
+),
+-- include: close_room.sql
+,
 news AS (
     INSERT INTO tv.event (clinic_id, appointment_id, version, type, actor_id, occurred_at,
                           starts_at, opens_at, closes_at, time_zone)
@@ -80,12 +100,19 @@ news AS (
     FROM changed
     RETURNING *
 ),
--- Due rows are locked before heads, here as in due_fire.sql: that is what the count is for.
+-- Due rows, then jobs, are locked before heads, here as in due_fire.sql: the counts see to it.
 notice AS (
-    SELECT p.clinic_id, p.person_id, e.id AS event_id, 1 AS nth
+    SELECT e.clinic_id, p.person_id, e.id AS event_id, 1 AS nth
     FROM news e
-    JOIN tv.participant p ON (p.clinic_id, p.appointment_id) = (e.clinic_id, e.appointment_id)
-    WHERE p.person_id <> e.actor_id AND (SELECT count(*) FROM superseded) >= 0
+    JOIN LATERAL (
+        SELECT p.person_id FROM tv.participant p
+        WHERE (p.clinic_id, p.appointment_id) = (e.clinic_id, e.appointment_id)
+        UNION
+        SELECT s.id FROM tv.person s
+        WHERE s.clinic_id = e.clinic_id AND s.role = 'STAFF'
+            AND e.type IN ('appointment.completed', 'appointment.no_show')
+    ) p ON p.person_id <> e.actor_id
+    WHERE (SELECT count(*) FROM superseded) + (SELECT count(*) FROM close_jobs) >= 0
 ),
 -- include: fan_out.sql
 ,
@@ -97,5 +124,6 @@ audited AS (
     FROM news
 )
 SELECT told.told,
-       EXISTS (SELECT FROM due_rows WHERE due_at <= (SELECT now FROM clock)) AS due_now
+       EXISTS (SELECT FROM due_rows WHERE due_at <= (SELECT now FROM clock))
+           OR EXISTS (SELECT FROM close_jobs) AS due_now
 FROM changed CROSS JOIN told;

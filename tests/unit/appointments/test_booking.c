@@ -79,7 +79,9 @@ static void test_staff_confirm_at_once(void **state) {
     char *due = test_sql(&f.db, "SELECT string_agg(kind || ' ' || lead_s || ' ' || due_at || ' ' ||"
                                 " expires_at, ', ' ORDER BY kind) FROM tv.due");
     assert_string_equal(due, "call_available 0 2026-11-26 10:37:00+00 2026-11-26 13:07:00+00,"
-                             " reminder 86400 2026-11-25 11:07:00+00 2026-11-26 10:37:00+00");
+                             " call_closing 0 2026-11-26 13:02:00+00 2026-11-26 13:07:00+00,"
+                             " reminder 86400 2026-11-25 11:07:00+00 2026-11-26 10:37:00+00,"
+                             " window_closed 0 2026-11-26 13:07:00+00 infinity");
     free(due);
     assert_string_equal(answer_value(a, 0, 0, "due_now"), "f");
     assert_int_equal(fixture_count(&f, "SELECT extract(epoch FROM ends_at - starts_at)"
@@ -95,8 +97,11 @@ static void test_confirmed_inside_the_window_is_due_now(void **state) {
                      (struct booking){.patient_id = PATIENT, .starts_at = NOON, .confirmed = true});
     assert_err(a, TV_OK);
     assert_string_equal(answer_value(a, 0, 0, "due_now"), "t");
-    char *due = test_sql(&f.db, "SELECT string_agg(kind || ' ' || due_at, ',') FROM tv.due");
-    assert_string_equal(due, "call_available 2026-11-24 10:45:00+00");
+    char *due = test_sql(&f.db, "SELECT string_agg(kind || ' ' || due_at, ', ' ORDER BY kind)"
+                                " FROM tv.due");
+    assert_string_equal(due, "call_available 2026-11-24 10:45:00+00,"
+                             " call_closing 2026-11-24 12:55:00+00,"
+                             " window_closed 2026-11-24 13:00:00+00");
     free(due);
     answer_free(a);
 }
@@ -344,8 +349,10 @@ static void test_move(void **state) {
                      1);
     char *due = test_sql(&f.db, "SELECT string_agg(version || ' ' || kind || ' ' || state, ', '"
                                 " ORDER BY version, kind) FROM tv.due");
-    assert_string_equal(due, "2 call_available superseded, 2 reminder superseded,"
-                             " 3 call_available due, 3 reminder due");
+    assert_string_equal(due, "2 call_available superseded, 2 call_closing superseded,"
+                             " 2 reminder superseded, 2 window_closed superseded,"
+                             " 3 call_available due, 3 call_closing due, 3 reminder due,"
+                             " 3 window_closed due");
     free(due);
     /* patients move into slots only, doctors where they like, nobody onto another */
     move(AS_PATIENT, id, "3", "2026-11-25T15:10:00Z", TV_ERR_INVALID);
@@ -368,7 +375,7 @@ static void test_cancel(void **state) {
     answer_free(a);
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'superseded'"),
-                     2);
+                     4);
     free(fixture_confirmed(&f, PATIENT3, NOON));
     free(id);
 }
@@ -393,6 +400,7 @@ static void test_changes_at_once(void **state) {
             {"note", ""},
             {"minutes", "0"},
             {"starts_at", starts},
+            {"no_show", NULL},
             {"request_id", ""},
         };
         answers[i] = fixture_submit(&f, &who, unit, 2, binds, TV_ARRAY_LEN(binds));

@@ -16,6 +16,7 @@ int appointments_main(int argc, char **argv);
 #include "televisit/v1/clinic.pb-c.h"
 #include "televisit/v1/due.pb-c.h"
 #include "televisit/v1/inbox.pb-c.h"
+#include "televisit/v1/jobs.pb-c.h"
 #include "televisit/v1/sessions.pb-c.h"
 #include "televisit/v1/tokens.pb-c.h"
 #include "tests/harness/nats.h"
@@ -274,7 +275,7 @@ static void fire_at_the_opening(void) {
     assert_int_equal(fired->expired, 1); /* the reminder of a day before, fired by nobody */
     assert_int_equal(fired->n_told, 2);
     assert_string_equal(fired->told[0]->type, "call.available");
-    assert_null(fired->next_due_at);
+    assert_int_equal(tv_pb_time_us(fired->next_due_at), tv_pb_time_us(at("2026-11-24T12:55:00Z")));
     assert_non_null(fired->now);
 }
 
@@ -314,6 +315,43 @@ static void check_log(void) {
     free(log);
 }
 
+/* The doctor ends the call: its room is to be closed, and nobody is let in again. */
+static void end_the_call(struct tv_actor patient, const Televisit__V1__AdmitRequest *admit) {
+    const ProtobufCServiceDescriptor *appointments = &televisit__v1__appointments__descriptor;
+    Televisit__V1__EndRequest end = TELEVISIT__V1__END_REQUEST__INIT;
+    end.appointment_id = admit->appointment_id;
+    assert_int_equal(call(appointments, "End", patient, &end)->err, TV_ERR_FORBIDDEN);
+    const Televisit__V1__ChangeReply *ended = ask(appointments, "End", AS_DOCTOR, &end);
+    assert_int_equal(ended->appointment->status,
+                     TELEVISIT__V1__APPOINTMENT_STATUS__VALUE__COMPLETED);
+    assert_true(ended->due_now);
+    assert_int_equal(ended->n_told, 3); /* the patient, and staff */
+    const struct reply *again = call(appointments, "Admit", patient, admit);
+    assert_int_equal(again->err, TV_ERR_OVER);
+    assert_string_equal(again->error.member[0].name, "appointmentStatus");
+    Televisit__V1__ClaimJobsRequest claim = TELEVISIT__V1__CLAIM_JOBS_REQUEST__INIT;
+    claim.limit = 10;
+    claim.lease_ms = 1000;
+    const Televisit__V1__ClaimJobsReply *jobs =
+        ask(&televisit__v1__jobs__descriptor, "Claim", timer, &claim);
+    assert_int_equal(jobs->n_jobs, 1);
+    assert_string_equal(jobs->jobs[0]->kind, "close_room");
+    assert_string_equal(jobs->jobs[0]->appointment_id, admit->appointment_id);
+
+    Televisit__V1__NoShowRequest no_show = TELEVISIT__V1__NO_SHOW_REQUEST__INIT;
+    no_show.appointment_id = admit->appointment_id;
+    no_show.if_match = 3;
+    no_show.side = TELEVISIT__V1__NO_SHOW__VALUE__MISSED;
+    const Televisit__V1__ChangeReply *missed = ask(appointments, "NoShow", AS_STAFF, &no_show);
+    assert_int_equal(missed->appointment->no_show, TELEVISIT__V1__NO_SHOW__VALUE__MISSED);
+    Televisit__V1__CompleteRequest complete = TELEVISIT__V1__COMPLETE_REQUEST__INIT;
+    complete.appointment_id = admit->appointment_id;
+    complete.if_match = 4;
+    const Televisit__V1__ChangeReply *completed =
+        ask(appointments, "Complete", AS_STAFF, &complete);
+    assert_int_equal(completed->appointment->version, 5);
+}
+
 static void test_a_visit(void **state) {
     const ProtobufCServiceDescriptor *appointments = &televisit__v1__appointments__descriptor;
     const Televisit__V1__OpenSession *session = log_in();
@@ -337,6 +375,7 @@ static void test_a_visit(void **state) {
     struct tv_str packed = {(const char *)in->sealed_grant.data,
                             in->sealed_grant.len - TV_SEAL_BYTES};
     assert_true(tv_seal_ok(packed, in->sealed_grant.data + packed.len, key));
+    end_the_call(patient, &admit);
 
     Televisit__V1__CloseSessionRequest close = TELEVISIT__V1__CLOSE_SESSION_REQUEST__INIT;
     close.session_id = session->session_id;

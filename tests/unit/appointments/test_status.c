@@ -46,6 +46,10 @@ static const struct {
      TV_STATUS_CONFIRMED,
      {"REQUESTED", "CONFIRMED", "CONFIRMED", "CONFIRMED", "CONFIRMED", "-"},
      "appointment.moved"},
+    {TV_ACTION_END,
+     TV_STATUS_CONFIRMED,
+     {"-", "COMPLETED", "-", "-", "-", "-"},
+     "appointment.completed"},
     {TV_ACTION_COMPLETE,
      TV_STATUS_CONFIRMED,
      {"-", "COMPLETED", "-", "-", "-", "-"},
@@ -154,6 +158,46 @@ static void test_cancellation_notice(void **state) {
     }
 }
 
+/* A call that has not begun cannot have taken place; whoever may not end it learns no times. */
+static void test_not_before_it_opens(void **state) {
+    const int64_t opens = INT64_C(1772000000000000);
+    const struct {
+        enum tv_action action;
+        enum tv_status from;
+        unsigned kind;
+        int64_t now_us;
+        enum tv_err expected;
+    } rows[] = {
+        {TV_ACTION_END, TV_STATUS_CONFIRMED, DOCTOR, opens - 1, TV_ERR_TOO_EARLY},
+        {TV_ACTION_END, TV_STATUS_CONFIRMED, DOCTOR, opens, TV_OK},
+        {TV_ACTION_END, TV_STATUS_CONFIRMED, PATIENT, opens - 1, TV_ERR_FORBIDDEN},
+        {TV_ACTION_END, TV_STATUS_REQUESTED, DOCTOR, opens - 1, TV_ERR_ILLEGAL_TRANSITION},
+        {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, DOCTOR, opens - 1, TV_ERR_TOO_EARLY},
+        {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, DOCTOR, opens, TV_OK},
+        {TV_ACTION_COMPLETE, TV_STATUS_CONFIRMED, STAFF, opens - 1, TV_ERR_FORBIDDEN},
+        /* what staff say needs no clock */
+        {TV_ACTION_COMPLETE, TV_STATUS_NO_SHOW, STAFF, opens - 1, TV_OK},
+        {TV_ACTION_NO_SHOW, TV_STATUS_CONFIRMED, STAFF, opens - 1, TV_OK},
+        {TV_ACTION_CANCEL, TV_STATUS_CONFIRMED, DOCTOR, opens - 1, TV_OK},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        struct tv_status_ask a = ask(rows[i].action, rows[i].from, rows[i].kind);
+        a.opens_at_us = opens;
+        a.now_us = rows[i].now_us;
+        struct tv_status_change change;
+        struct tv_error e = TV_ERROR_INIT;
+        print_message("row %zu\n", i);
+        assert_int_equal(tv_status_change(&a, &change, &e), rows[i].expected);
+        if (rows[i].expected != TV_ERR_TOO_EARLY)
+            continue;
+        assert_int_equal(e.members, 2);
+        assert_string_equal(e.member[0].name, "opensAt");
+        assert_int_equal(e.member[0].time_us, opens);
+        assert_string_equal(e.member[1].name, "serverTime");
+        assert_int_equal(e.member[1].time_us, rows[i].now_us);
+    }
+}
+
 static void test_names(void **state) {
     const ProtobufCEnumDescriptor *s = &televisit__v1__appointment_status__value__descriptor;
     assert_int_equal(s->n_values, 6 + 1);
@@ -180,6 +224,7 @@ int main(void) {
         cmocka_unit_test(test_every_transition),
         cmocka_unit_test(test_move_without_new_confirmation),
         cmocka_unit_test(test_cancellation_notice),
+        cmocka_unit_test(test_not_before_it_opens),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
