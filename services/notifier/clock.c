@@ -6,12 +6,12 @@
 /* How far two clocks may drift apart over the exchanges that are remembered. */
 #define DRIFT_US 10000
 
-/* 0 to limit - 1, spread evenly enough for jitter (xorshift64). */
-static int64_t jitter(struct tv_due_clock *c, int64_t limit) {
-    c->random ^= c->random << 13;
-    c->random ^= c->random >> 7;
-    c->random ^= c->random << 17;
-    return (int64_t)((c->random >> 1) % (uint64_t)limit);
+/* Spread evenly enough for jitter (xorshift64). */
+int64_t tv_due_jitter(uint64_t *random, int64_t limit) {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return (int64_t)((*random >> 1) % (uint64_t)limit);
 }
 
 void tv_due_clock_init(struct tv_due_clock *c, int64_t now_us, uint64_t seed) {
@@ -21,15 +21,20 @@ void tv_due_clock_init(struct tv_due_clock *c, int64_t now_us, uint64_t seed) {
     };
 }
 
+void tv_due_clock_init_asleep(struct tv_due_clock *c, uint64_t seed) {
+    tv_due_clock_init(c, INT64_MAX, seed);
+    c->asleep = true;
+}
+
 int64_t tv_due_clock_next_us(const struct tv_due_clock *c) {
     return c->in_flight ? INT64_MAX : c->next_us;
 }
 
 void tv_due_clock_sent(struct tv_due_clock *c, int64_t now_us) {
     if (c->in_flight)
-        tv_panic("notifier: two Fires at a time");
+        tv_panic("notifier: two questions at a time");
     c->in_flight = true;
-    c->hinted = false;
+    c->hint_us = INT64_MAX;
     c->sent_us = now_us;
 }
 
@@ -65,19 +70,20 @@ static void learn(struct tv_due_clock *c, int64_t now_us, int64_t now_db_us) {
 }
 
 void tv_due_clock_replied(struct tv_due_clock *c, int64_t now_us, const struct tv_due_reply *r) {
-    int64_t idle_us = now_us + TV_DUE_IDLE_US - jitter(c, TV_DUE_IDLE_JITTER_US);
+    int64_t next_us = INT64_MAX;
 
     c->in_flight = false;
     c->failures = 0;
     learn(c, now_us, r->now_db_us);
-    if (r->more || c->hinted)
-        c->next_us = now_us;
-    else if (!r->has_next)
-        c->next_us = idle_us;
-    else if (r->next_due_db_us <= r->now_db_us)
-        c->next_us = now_us + TV_DUE_LATE_US; /* due, and yet not given to us */
-    else
-        c->next_us = TV_MIN(TV_MAX(r->next_due_db_us - tv_due_clock_offset_us(c), now_us), idle_us);
+    if (!c->asleep)
+        next_us = now_us + TV_DUE_IDLE_US - tv_due_jitter(&c->random, TV_DUE_IDLE_JITTER_US);
+    if (r->more)
+        next_us = now_us;
+    else if (r->has_next && r->next_due_db_us <= r->now_db_us)
+        next_us = now_us + TV_DUE_LATE_US; /* due, and yet not given to us */
+    else if (r->has_next)
+        next_us = TV_MIN(next_us, r->next_due_db_us - tv_due_clock_offset_us(c));
+    c->next_us = TV_MAX(TV_MIN(next_us, c->hint_us), now_us);
 }
 
 void tv_due_clock_failed(struct tv_due_clock *c, int64_t now_us) {
@@ -86,12 +92,12 @@ void tv_due_clock_failed(struct tv_due_clock *c, int64_t now_us) {
     wait_us = TV_MIN(wait_us, TV_DUE_ERROR_MAX_US);
     c->in_flight = false;
     c->failures++;
-    c->next_us = now_us + wait_us - jitter(c, wait_us / 4);
+    c->next_us = now_us + wait_us - tv_due_jitter(&c->random, wait_us / 4);
 }
 
-void tv_due_clock_hint(struct tv_due_clock *c, int64_t now_us) {
+void tv_due_clock_hint(struct tv_due_clock *c, int64_t at_us) {
     if (c->in_flight)
-        c->hinted = true;
+        c->hint_us = TV_MIN(c->hint_us, at_us);
     else if (c->failures == 0)
-        c->next_us = TV_MIN(c->next_us, now_us);
+        c->next_us = TV_MIN(c->next_us, at_us);
 }

@@ -1,4 +1,4 @@
-/* clock.h - when to fire next: the notifier's sense of time.
+/* clock.h - when to ask next: the notifier's sense of time.
  *
  * The story. The database decides what is due (ADR 0004), but it does not call anybody: somebody
  * must ask at the right instant. Each Fire reply says what time it is there (`now`) and when the
@@ -20,6 +20,9 @@
  * more than one Fire in flight.
  *
  * Replicas do this independently. All fire at the due time; the database gives each row to one.
+ *
+ * Jobs are claimed by the same clock, but one that is asleep: it never asks on its own, only at the
+ * instants that it was told (by a Fire's reply or by the claim before) and once more after errors.
  *
  * Pure: no I/O, no clock of its own. All times are microseconds, `_us` of this host's monotonic
  * clock unless `db` is in the name.
@@ -44,10 +47,11 @@ struct tv_due_sample {
 
 struct tv_due_clock {
     uint64_t random; /* state of the jitter */
-    int64_t next_us; /* when to fire; meaningless while in_flight */
-    int64_t sent_us; /* of the Fire in flight */
+    int64_t next_us; /* when to ask; meaningless while in_flight; INT64_MAX: never */
+    int64_t sent_us; /* of the one in flight, or of the latest */
+    bool asleep;     /* asks only at instants that it was told */
     bool in_flight;
-    bool hinted;                                  /* a hint came while it was in flight */
+    int64_t hint_us;                              /* came while it was in flight; INT64_MAX: none */
     unsigned failures;                            /* in a row */
     struct tv_due_sample samples[TV_DUE_SAMPLES]; /* a ring of the latest */
     unsigned sample_count, sample_next;
@@ -63,7 +67,9 @@ struct tv_due_reply {
 
 /* Wants to fire at once. `seed` tells the jitter of replicas apart. */
 void tv_due_clock_init(struct tv_due_clock *c, int64_t now_us, uint64_t seed);
-/* When to fire; INT64_MAX while one is in flight. */
+/* Never wants to ask before it is told. */
+void tv_due_clock_init_asleep(struct tv_due_clock *c, uint64_t seed);
+/* When to ask; INT64_MAX while one is in flight. */
 int64_t tv_due_clock_next_us(const struct tv_due_clock *c);
 
 /* A Fire goes out now. None may be in flight. */
@@ -71,10 +77,13 @@ void tv_due_clock_sent(struct tv_due_clock *c, int64_t now_us);
 /* It was answered now, or it failed now. */
 void tv_due_clock_replied(struct tv_due_clock *c, int64_t now_us, const struct tv_due_reply *r);
 void tv_due_clock_failed(struct tv_due_clock *c, int64_t now_us);
-/* Somebody says that something became due. */
-void tv_due_clock_hint(struct tv_due_clock *c, int64_t now_us);
+/* Somebody says that something is due from this instant on; it may have passed. */
+void tv_due_clock_hint(struct tv_due_clock *c, int64_t at_us);
 
 /* The best estimate of the database's clock minus this host's; 0 before the first reply. */
 int64_t tv_due_clock_offset_us(const struct tv_due_clock *c);
+
+/* 0 to limit - 1, limit > 0; `*random` is not 0. */
+int64_t tv_due_jitter(uint64_t *random, int64_t limit);
 
 #endif

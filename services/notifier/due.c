@@ -1,9 +1,7 @@
 /* due.c - see due.h. */
 #include "services/notifier/due.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/crypto.h"
@@ -12,12 +10,12 @@
 #include "lib/pb.h"
 #include "lib/rpc.h"
 #include "services/notifier/clock.h"
+#include "services/notifier/tell.h"
 #include "televisit/v1/due.pb-c.h"
 
 #define FIRE_LIMIT 500
 #define FIRE_DEADLINE_US (5 * TV_US_PER_S)
 #define BUS_POLL_US (20 * TV_US_PER_MS) /* while the bus is away: its return is soon noticed */
-#define SUBJECT_MAX 128
 #define YEAR_10000_US INT64_C(253402300800000000)
 
 struct tv_due {
@@ -27,6 +25,8 @@ struct tv_due {
     struct tv_timer *timer; /* of the clock's next_us */
     struct tv_bus_subscription *hints;
     struct tv_arena *arena; /* of the Fire in flight, else NULL */
+    tv_due_news_fn *on_news;
+    void *ctx;
     bool draining;
 };
 
@@ -40,18 +40,6 @@ static struct tv_metric lateness = {
     .type = TV_HISTOGRAM,
     .buckets = lateness_buckets,
     .bucket_count = TV_ARRAY_LEN(lateness_buckets),
-};
-static struct tv_metric told = {
-    .name = "tv_notify_told_total",
-    .help = "Notices published as nudges, by type of event.",
-    .type = TV_COUNTER,
-    .labels = {"type"},
-};
-static struct tv_metric unsent = {
-    .name = "tv_notify_unsent_total",
-    .help = "Notices that were not published: the bus was away, or they were malformed.",
-    .type = TV_COUNTER,
-    .labels = {"reason"},
 };
 static struct tv_metric expired = {
     .name = "tv_notify_expired_total",
@@ -70,78 +58,25 @@ static struct tv_metric fire_errors = {
     .labels = {"code"},
 };
 
-/* Types that have a series of their own; what a newer peer sends is counted as "other". */
-static const char *const types[] = {
-    "appointment.requested",
-    "appointment.confirmed",
-    "appointment.declined",
-    "appointment.moved",
-    "appointment.cancelled",
-    "appointment.completed",
-    "appointment.no_show",
-    "appointment.reminder",
-    "call.available",
-    "call.waiting",
-    "call.admitted",
-    "call.started",
-    "call.ended",
-    "call.closing",
-    "message.posted",
-};
-
-static void count_told(const char *type) {
-    const char *label = "other";
-
-    for (size_t i = 0; i < TV_ARRAY_LEN(types); i++) {
-        if (strcmp(type, types[i]) == 0)
-            label = types[i];
-    }
-    tv_inc(tv_metric_series(&told, label, NULL, NULL, NULL));
-}
-
 static void register_metrics(void) {
     (void)tv_metric_single(&lateness);
     (void)tv_metric_single(&expired);
     (void)tv_metric_single(&backlog);
-    tv_metric_register(&told);
-    tv_metric_register(&unsent);
     tv_metric_register(&fire_errors);
 }
 
-/* -- nudges -------------------------------------------------------------------------------------*/
+/* -- firing -------------------------------------------------------------------------------------*/
 
-static void publish(struct tv_due *d, const Televisit__V1__InboxEntry *entry) {
-    char subject[SUBJECT_MAX];
-    enum tv_err err;
-
-    /* Anything but a UUID could be a subject of somebody else's. */
-    if (!tv_str_is_uuid(tv_str(entry->clinic_id)) || !tv_str_is_uuid(tv_str(entry->person_id))) {
-        tv_inc(tv_metric_series(&unsent, "malformed", NULL, NULL, NULL));
-        tv_log_error("a notice without proper ids was not published",
-                     F_STR(EVENT_TYPE, entry->type));
-        return;
-    }
-    (void)snprintf(subject, sizeof(subject), "tv.v1.inbox.%s.%s", entry->clinic_id,
-                   entry->person_id);
-    err = tv_bus_publish(d->bus, subject, NULL, 0, tv_pb_pack(&entry->base, d->arena));
-    if (err == TV_OK)
-        count_told(entry->type);
-    else
-        tv_inc(tv_metric_series(&unsent, tv_err_info(err)->slug, NULL, NULL, NULL));
-}
-
-static bool is_time(const Google__Protobuf__Timestamp *t) {
+bool tv_due_is_time(const Google__Protobuf__Timestamp *t) {
     return t != NULL && t->seconds >= 0 && t->seconds < YEAR_10000_US / TV_US_PER_S &&
            t->nanos >= 0 && t->nanos < 1000000000;
 }
 
 static void observe_lateness(const Televisit__V1__InboxEntry *entry, int64_t now_db_us) {
-    if (is_time(entry->due_at))
+    if (tv_due_is_time(entry->due_at))
         tv_observe(tv_metric_single(&lateness),
                    (double)TV_MAX(now_db_us - tv_pb_time_us(entry->due_at), INT64_C(0)) / 1e6);
 }
-
-/* -- firing -------------------------------------------------------------------------------------*/
 
 static void arm(struct tv_due *d) {
     int64_t next_us = tv_due_clock_next_us(&d->clock);
@@ -159,22 +94,35 @@ static void on_failure(struct tv_due *d, enum tv_err err) {
     tv_due_clock_failed(&d->clock, tv_clock_mono_us());
 }
 
+/* What else the reply says, for the jobs and for the watch. */
+static void tell_news(struct tv_due *d, const Televisit__V1__FireReply *reply) {
+    struct tv_due_news news = {
+        .asked_us = d->clock.sent_us,
+        .next_job_us = INT64_MAX,
+        .watched = reply->watched,
+        .media_missed = reply->media_missed,
+    };
+
+    if (tv_due_is_time(reply->next_job_at))
+        news.next_job_us = tv_pb_time_us(reply->next_job_at) - tv_due_clock_offset_us(&d->clock);
+    d->on_news(d->ctx, &news);
+}
+
 static void on_fired(struct tv_due *d, const Televisit__V1__FireReply *reply) {
-    bool has_now = is_time(reply->now);
+    bool has_now = tv_due_is_time(reply->now);
     int64_t now_db_us = has_now ? tv_pb_time_us(reply->now) : 0;
     const struct tv_due_reply r = {
         .now_db_us = now_db_us,
-        .has_next = is_time(reply->next_due_at),
-        .next_due_db_us = is_time(reply->next_due_at) ? tv_pb_time_us(reply->next_due_at) : 0,
+        .has_next = tv_due_is_time(reply->next_due_at),
+        .next_due_db_us =
+            tv_due_is_time(reply->next_due_at) ? tv_pb_time_us(reply->next_due_at) : 0,
         .more = reply->more,
     };
 
     /* They are committed, so they are told, whatever else is wrong with the reply. */
-    for (size_t i = 0; i < reply->n_told; i++) {
-        publish(d, reply->told[i]);
-        if (has_now)
-            observe_lateness(reply->told[i], now_db_us);
-    }
+    tv_tell_reply(d->bus, &reply->base);
+    for (size_t i = 0; has_now && i < reply->n_told; i++)
+        observe_lateness(reply->told[i], now_db_us);
     if (reply->expired > 0)
         tv_add(tv_metric_single(&expired), reply->expired);
     tv_set(tv_metric_single(&backlog), reply->backlog);
@@ -187,6 +135,7 @@ static void on_fired(struct tv_due *d, const Televisit__V1__FireReply *reply) {
     if (reply->fired > 0 || reply->expired > 0)
         tv_log_debug("fired", F_INT(COUNT, reply->fired), F_INT(VALUE, reply->expired));
     tv_due_clock_replied(&d->clock, tv_clock_mono_us(), &r);
+    tell_news(d, reply);
 }
 
 static void on_reply(void *ctx, enum tv_err err, const struct tv_error *e,
@@ -231,17 +180,19 @@ static void on_hint(void *ctx, const struct tv_bus_message *m) {
 
 /* -- the whole ----------------------------------------------------------------------------------*/
 
-struct tv_due *tv_due_new(struct tv_loop *l, struct tv_bus *b) {
+struct tv_due *tv_due_new(struct tv_loop *l, struct tv_bus *b, tv_due_news_fn *on_news, void *ctx) {
     struct tv_due *d = tv_calloc(1, sizeof(*d));
     uint64_t seed;
 
     d->loop = l;
     d->bus = b;
+    d->on_news = on_news;
+    d->ctx = ctx;
     register_metrics();
     tv_random(&seed, sizeof(seed));
     tv_due_clock_init(&d->clock, tv_clock_mono_us(), seed);
     d->timer = tv_timer_new(l, fire, d);
-    d->hints = tv_bus_subscribe(b, "tv.v1.hint.due", on_hint, d);
+    d->hints = tv_bus_subscribe(b, TV_HINT_SUBJECT, on_hint, d);
     arm(d);
     return d;
 }

@@ -14,7 +14,7 @@
 #define S INT64_C(1000000)
 #define DB (INT64_C(1790000000) * S) /* the database's time when this host's is 0 */
 
-enum { END, SEND, REPLY, FAIL, HINT, EXPECT };
+enum { END, SEND, REPLY, FAIL, HINT, EXPECT, ASLEEP };
 
 /* Times in ms. REPLY: `db` is the database's time (after DB) when it read its clock, `next` the
  * next due time (after DB), NONE for none. EXPECT: the next Fire between `at` and `to`. */
@@ -37,8 +37,12 @@ struct step {
     { HINT, t, 0, 0, 0, false }
 #define FIRES(from, until)                                                                         \
     { EXPECT, from, until, 0, 0, false }
+#define FALLS_ASLEEP                                                                               \
+    { ASLEEP, 0, 0, 0, 0, false }
 #define NOT_WHILE_IN_FLIGHT                                                                        \
     { EXPECT, NONE, NONE, 0, 0, false }
+
+#define NEVER NOT_WHILE_IN_FLIGHT
 
 static const struct {
     const char *what;
@@ -104,6 +108,23 @@ static const struct {
     {"a due time that has passed on the way",
      {SEND_AT(0), REPLY_AT(2, 1, NONE), SEND_AT(1000), REPLY_AT(1400, 1001, 1300),
       FIRES(1400, 1400)}},
+    {"a hint of something to come",
+     {SEND_AT(0), REPLY_AT(2, 1, NONE), HINT_AT(500), HINT_AT(700), FIRES(500, 500)}},
+    {"a hint of something to come, while in flight",
+     {SEND_AT(0), HINT_AT(300), HINT_AT(200), REPLY_AT(2, 1, NONE), FIRES(200, 200)}},
+    {"a hint is used up",
+     {SEND_AT(0), HINT_AT(1), REPLY_AT(2, 1, NONE), FIRES(2, 2), SEND_AT(2), FAIL_AT(3),
+      SEND_AT(100), REPLY_AT(102, 101, NONE), FIRES(1002, 1102)}},
+    {"asleep: never", {FALLS_ASLEEP, NEVER}},
+    {"asleep: when it is told", {FALLS_ASLEEP, HINT_AT(700), HINT_AT(500), FIRES(500, 500)}},
+    {"asleep: nothing waits", {FALLS_ASLEEP, HINT_AT(5), SEND_AT(5), REPLY_AT(7, 6, NONE), NEVER}},
+    {"asleep: what waits longer than a second",
+     {FALLS_ASLEEP, HINT_AT(5), SEND_AT(5), REPLY_AT(7, 6, 15000), FIRES(15000, 15000)}},
+    {"asleep: an error is looked into",
+     {FALLS_ASLEEP, HINT_AT(5), SEND_AT(5), FAIL_AT(5), FIRES(80, 105)}},
+    {"asleep: due and not ours",
+     {FALLS_ASLEEP, HINT_AT(5), SEND_AT(5), REPLY_AT(7, 6, 3), FIRES(27, 27)}},
+    {"asleep: more", {FALLS_ASLEEP, HINT_AT(5), SEND_AT(5), REPLY_MORE(7, 6), FIRES(7, 7)}},
     {"far future", {SEND_AT(0), REPLY_AT(2, 1, INT64_C(250000000000)), FIRES(902, 1002)}},
 };
 
@@ -127,6 +148,9 @@ static void play(const struct step *steps, uint64_t seed) {
             break;
         case FAIL:
             tv_due_clock_failed(&c, at_us);
+            break;
+        case ASLEEP:
+            tv_due_clock_init_asleep(&c, seed);
             break;
         case HINT:
             tv_due_clock_hint(&c, at_us);
