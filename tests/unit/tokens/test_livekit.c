@@ -305,14 +305,14 @@ static void test_circuit(void **state) {
     assert_int_equal(begin(DELETE, "room_1", &o), AWAY);
     assert_int_equal(test_raw_requests(s), 6);
 
-    pass(1050 * TV_US_PER_MS);
+    pass(350 * TV_US_PER_MS);
     assert_int_equal(begin(CREATE, "room_1", &o), TV_OK);
     assert_int_equal(begin(CREATE, "room_1", &other), AWAY); /* one tries, not all */
     assert_true(tv_loop_run_until(loop, is_done, &o, PATIENCE_US));
     assert_int_equal(o.err, AWAY);
     assert_int_equal(begin(CREATE, "room_1", &o), AWAY);
 
-    pass(1050 * TV_US_PER_MS);
+    pass(350 * TV_US_PER_MS);
     assert_int_equal(call(CREATE, "room_1", &o), TV_OK);
     assert_int_equal(call(CREATE, "room_1", &o), TV_OK);
     assert_int_equal(test_raw_requests(s), 9);
