@@ -8,7 +8,6 @@
 #include "televisit/v1/clinic.pb-c.h"
 #include "televisit/v1/gateway.pb-c.h"
 #include "televisit/v1/sessions.pb-c.h"
-#include "televisit/v1/tokens.pb-c.h"
 
 #define APPOINTMENT "44444444-4444-4444-8444-444444444444"
 #define DOCTOR "55555555-5555-4555-8555-555555555555"
