@@ -109,16 +109,23 @@ CREATE INDEX job_waiting ON tv.job (run_at) WHERE state = 'waiting';
 CREATE INDEX job_dead ON tv.job (settled_at) WHERE state = 'dead';
 
 -- The call's end is due as its opening is: call_closing tells those in the room 5 minutes before,
--- window_closed writes the job that closes the room and settles the appointment.
+-- window_closed writes the job that closes the room and settles the appointment. What was confirmed
+-- before has its rows too. Where the window has closed they are born expired: nobody recorded those
+-- calls, so nothing is said of them (parts/due_rows.sql).
 ALTER TABLE tv.due DROP CONSTRAINT due_kind_check,
     ADD CHECK (kind IN ('call_available', 'reminder', 'call_closing', 'window_closed'));
-INSERT INTO tv.due (clinic_id, appointment_id, version, kind, due_at, expires_at)
-SELECT a.clinic_id, a.id, a.version, d.kind, d.due_at, d.expires_at
-FROM tv.appointment a
+INSERT INTO tv.due (clinic_id, appointment_id, version, kind, due_at, expires_at, state, settled_at)
+SELECT a.clinic_id, a.id, a.version, d.kind, d.due_at, d.expires_at,
+       CASE WHEN a.closes_at > clock.now THEN 'due' ELSE 'expired' END,
+       CASE WHEN a.closes_at > clock.now THEN NULL ELSE clock.now END
+FROM (SELECT tv.tv_now() AS now OFFSET 0) clock -- once
+CROSS JOIN tv.appointment a
 CROSS JOIN LATERAL (VALUES
     ('call_closing', greatest(a.closes_at - interval '5 minutes', a.opens_at), a.closes_at),
-    ('window_closed', a.closes_at, 'infinity')) AS d (kind, due_at, expires_at)
-WHERE a.status = 'CONFIRMED' AND a.closes_at > tv.tv_now();
+    ('window_closed', a.closes_at,
+     CASE WHEN a.closes_at > clock.now THEN 'infinity' ELSE a.closes_at END))
+    AS d (kind, due_at, expires_at)
+WHERE a.status = 'CONFIRMED';
 
 -- Events of a call may happen more than once in a version: nth tells them apart. For call.started
 -- and call.ended it is the room's generation, else it counts.

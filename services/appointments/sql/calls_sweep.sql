@@ -8,6 +8,7 @@
 --   A room that should be open, and of which nothing is recorded or which nobody looks after, is
 --     looked at by a job.
 -- Locks appointments, then calls, then jobs, each in order. Doing it twice changes nothing more.
+-- LATERAL with LIMIT: what is looked up is found by its key, however much history there is.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 asked AS MATERIALIZED (
     SELECT now, now - ms.listed AS listed_at,
@@ -33,7 +34,8 @@ listed AS MATERIALIZED (
 ),
 -- Calls that LiveKit should have listed: those that began just now it may not have had yet.
 missing AS MATERIALIZED (
-    SELECT c.clinic_id, c.room_sid, c.appointment_id, c.lost_at, name.room
+    SELECT c.clinic_id, c.room_sid, c.appointment_id, c.generation, c.started_at, c.lost_at,
+           name.room
     FROM asked
     JOIN tv.call c ON c.over_at IS NULL AND c.started_at < asked.listed_at - interval '2 seconds'
     CROSS JOIN LATERAL (SELECT tv.room_name(c.appointment_id, c.generation) AS room) name
@@ -73,7 +75,10 @@ work AS (
     UNION
     SELECT l.clinic_id, l.appointment_id, 'reconcile_call', l.room
     FROM listed l
-    LEFT JOIN tv.call c ON (c.clinic_id, c.room_sid) = (l.clinic_id, l.room_sid)
+    LEFT JOIN LATERAL (
+        SELECT c.room_sid, c.over_at FROM tv.call c
+        WHERE (c.clinic_id, c.room_sid) = (l.clinic_id, l.room_sid)
+        LIMIT 1) c ON true
     WHERE l.is_wanted AND (c.room_sid IS NULL OR c.over_at IS NULL AND NOT EXISTS (
         SELECT FROM tv.job j
         WHERE (j.kind, j.key) = ('reconcile_call', l.room) AND j.state = 'waiting'))
@@ -90,36 +95,38 @@ jobs AS (
 -- What LiveKit lost and the record closed since then is wished for as well: a wish that came to
 -- nothing is repeated.
 gone AS (
-    SELECT m.clinic_id, m.room_sid FROM missing m
+    SELECT m.clinic_id, m.room_sid, m.appointment_id, m.generation, m.started_at, m.lost_at, m.room
+    FROM missing m
     UNION
-    SELECT c.clinic_id, c.room_sid
+    SELECT c.clinic_id, c.room_sid, c.appointment_id, c.generation, c.started_at, c.lost_at,
+           tv.room_name(c.appointment_id, c.generation)
     FROM tv.call c JOIN asked ON c.lost_at > asked.now - interval '1 hour'
 ),
 wished AS (
-    SELECT name.room, max(a.closes_at) AS closes_at
+    SELECT c.room, max(a.closes_at) AS closes_at
     FROM asked
-    CROSS JOIN gone
-    JOIN tv.call c ON (c.clinic_id, c.room_sid) = (gone.clinic_id, gone.room_sid)
-    JOIN tv.appointment a ON (a.clinic_id, a.id, a.generation)
-        = (c.clinic_id, c.appointment_id, c.generation)
-    CROSS JOIN LATERAL (SELECT tv.room_name(c.appointment_id, c.generation) AS room) name
-    WHERE a.status = 'CONFIRMED' AND a.opens_at <= asked.now AND asked.now < a.closes_at
-        AND name.room COLLATE "C" > :after
-        AND (:last = '' OR name.room COLLATE "C" <= :last)
-        AND NOT EXISTS (SELECT FROM listed l WHERE l.room = name.room)
-        -- It was made again.
-        AND NOT EXISTS (
-            SELECT FROM tv.call n
+    CROSS JOIN gone c
+    CROSS JOIN LATERAL (
+        SELECT a.closes_at FROM tv.appointment a
+        WHERE (a.clinic_id, a.id, a.generation) = (c.clinic_id, c.appointment_id, c.generation)
+            AND a.status = 'CONFIRMED' AND a.opens_at <= asked.now AND asked.now < a.closes_at
+        LIMIT 1) a
+    -- Somebody was in: neither told by LiveKit to have left, nor gone before.
+    CROSS JOIN LATERAL (
+        SELECT FROM tv.presence p
+        WHERE (p.clinic_id, p.room_sid) = (c.clinic_id, c.room_sid)
+            AND (p.left_at IS NULL
+                 OR p.left_by <> 'WEBHOOK' AND coalesce(p.gone_at >= c.lost_at, true))
+        LIMIT 1) somebody
+    WHERE c.room COLLATE "C" > :after
+        AND (:last = '' OR c.room COLLATE "C" <= :last)
+        AND NOT EXISTS (SELECT FROM listed l WHERE l.room = c.room)
+        -- It was not made again.
+        AND c.started_at = (
+            SELECT max(n.started_at) FROM tv.call n
             WHERE (n.clinic_id, n.appointment_id, n.generation)
-                    = (c.clinic_id, c.appointment_id, c.generation)
-                AND n.started_at > c.started_at)
-        -- Somebody was in: neither told by LiveKit to have left, nor gone before.
-        AND EXISTS (
-            SELECT FROM tv.presence p
-            WHERE (p.clinic_id, p.room_sid) = (c.clinic_id, c.room_sid)
-                AND (p.left_at IS NULL
-                     OR p.left_by <> 'WEBHOOK' AND coalesce(p.gone_at >= c.lost_at, true)))
-    GROUP BY name.room
+                = (c.clinic_id, c.appointment_id, c.generation))
+    GROUP BY c.room
 )
 SELECT (SELECT coalesce(json_agg(json_build_object(
                    'room', w.room,

@@ -74,8 +74,9 @@ struct fixture {
  * a service that prepares its statements. */
 static inline void fixture_clear(const struct fixture *f) {
     free(test_sql(&f->db, "DELETE FROM tv.inbox; DELETE FROM tv.inbox_head; DELETE FROM tv.event;"
-                          "DELETE FROM tv.due; DELETE FROM tv.participant;"
-                          "DELETE FROM tv.appointment; DELETE FROM tv.idempotency;"
+                          "DELETE FROM tv.due; DELETE FROM tv.job; DELETE FROM tv.call_event;"
+                          "DELETE FROM tv.presence; DELETE FROM tv.call;"
+                          "DELETE FROM tv.participant; DELETE FROM tv.appointment; DELETE FROM tv.idempotency;"
                           "DELETE FROM tv.session_token; DELETE FROM tv.session"));
     free(test_sql(&f->db, "UPDATE tv.clinic SET waiting_room = false, patient_may_book = true,"
                           " reminders_s = '{86400}', reschedule_needs_confirmation = true"));
@@ -134,13 +135,25 @@ static inline void fixture_stop(struct fixture *f) {
     tv_metrics_done();
 }
 
-/* The promises that tables can prove (migrations/0006_faults.sql). */
+/* The promises that tables can prove (migrations/0008_faults.sql). */
 static inline void fixture_check_promises(const struct fixture *f) {
     char *fault =
         test_sql(&f->db, "SELECT string_agg(rule || ': ' || place, '; ') FROM tv.faults()");
     if (fault != NULL && fault[0] != '\0')
         fail_msg("%s", fault);
     free(fault);
+}
+
+/* Runs SQL made like printf; the first value, owned, or NULL. */
+__attribute__((format(printf, 2, 3))) static inline char *
+fixture_sql(const struct fixture *f, const char *format, ...) {
+    char sql[2048];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(sql, sizeof(sql), format, args);
+    va_end(args);
+    assert_true(n > 0 && (size_t)n < sizeof(sql));
+    return test_sql(&f->db, sql);
 }
 
 static inline long fixture_count(const struct fixture *f, const char *sql) {
@@ -306,11 +319,33 @@ static inline struct answer *fixture_change(struct fixture *f, struct tv_actor w
         {"appointment_id", c.id}, {"if_match", c.if_match},     {"from_status", c.from},
         {"to_status", c.to},      {"event_type", c.event_type}, {"note", ""},
         {"minutes", "0"},         {"starts_at", c.starts_at},   {"request_id", ""},
+        {"no_show", NULL},
     };
     struct answer *a =
         fixture_submit(f, &who, unit, TV_ARRAY_LEN(unit), binds, TV_ARRAY_LEN(binds));
     fixture_wait(f, a);
     return a;
+}
+
+/* -- calls --------------------------------------------------------------------------------------*/
+
+/* A running call of the appointment's room, with a device of each person of `in` (NULL: everybody
+ * who takes part; UNKNOWN: nobody). */
+static inline void fixture_call(const struct fixture *f, const char *id, const char *room_sid,
+                                const char *started_at, const char *in) {
+    free(fixture_sql(f,
+                     "INSERT INTO tv.call (clinic_id, room_sid, appointment_id, generation,"
+                     " started_at, started_by) SELECT clinic_id, '%s', id, generation, '%s',"
+                     " 'WEBHOOK' FROM tv.appointment WHERE id = '%s'",
+                     room_sid, started_at, id));
+    free(fixture_sql(f,
+                     "WITH who AS (UPDATE tv.participant SET in_call_since = '%s' WHERE"
+                     " appointment_id = '%s' AND person_id = coalesce(%s%s%s, person_id)"
+                     " RETURNING clinic_id, id) INSERT INTO tv.presence (clinic_id, sid, room_sid,"
+                     " identity, joined_at, joined_by, seen_at) SELECT clinic_id,"
+                     " 'PA_' || id, '%s', id, '%s', 'WEBHOOK', '%s' FROM who",
+                     started_at, id, in == NULL ? "" : "'", in == NULL ? "NULL" : in,
+                     in == NULL ? "" : "'", room_sid, started_at, started_at));
 }
 
 #endif

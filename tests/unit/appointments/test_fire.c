@@ -86,7 +86,8 @@ static void test_on_time(void **state) {
     assert_non_null(strstr(told, "\"dueAt\" : \"2026-11-26T10:30:00+00:00\""));
     assert_non_null(strstr(told, "\"closesAt\" : \"2026-11-26T13:00:00+00:00\""));
     assert_non_null(strstr(told, "\"timeZone\" : \"Europe/Berlin\""));
-    assert_value(a, "next_due_at", NULL);
+    assert_non_null(strstr(told, "\"actorId\" : \"\"")); /* time itself */
+    assert_value(a, "next_due_at", "2026-11-26 12:55:00+00");
     answer_free(a);
     a = fire("10");
     assert_value(a, "fired", "0");
@@ -102,18 +103,158 @@ static void test_too_late(void **state) {
     free(fixture_confirmed(&f, PATIENT, STARTS));
     fixture_set_now(&f, "2026-11-26T12:59:59.999999Z"); /* late, and open still */
     struct answer *a = fire("10");
-    assert_value(a, "fired", "1");
+    assert_value(a, "fired", "2");   /* that it is open, and that it will close */
     assert_value(a, "expired", "1"); /* the reminder */
+    assert_int_equal(entries(a), 2); /* nobody is in the call */
     answer_free(a);
 
     free(fixture_confirmed(&f, PATIENT2, "2026-11-27T11:00:00Z"));
     fixture_set_now(&f, "2026-11-27T13:00:00Z"); /* closed */
     a = fire("10");
-    assert_value(a, "fired", "0");
-    assert_value(a, "expired", "1");
+    assert_value(a, "fired", "2"); /* that both windows have closed is never too late */
+    assert_value(a, "expired", "2");
     assert_value(a, "told", "[]");
+    assert_value(a, "next_due_at", NULL);
     answer_free(a);
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.job WHERE kind = 'close_room'"), 2);
+}
+
+/* Who is in the call is told that it will close; then a job closes the room. */
+static void test_the_end_of_a_call(void **state) {
+    char *id = fixture_confirmed(&f, PATIENT, STARTS);
+    fixture_call(&f, id, "RM_1", "2026-11-26T11:00:00Z", PATIENT);
+    fixture_set_now(&f, "2026-11-26T12:54:59.999999Z");
+    struct answer *a = fire("10");
+    assert_null(strstr(answer_value(a, 0, 0, "told"), "call.closing"));
+    assert_value(a, "next_due_at", "2026-11-26 12:55:00+00");
+    assert_value(a, "next_job_at", NULL);
+    answer_free(a);
+
+    fixture_set_now(&f, "2026-11-26T12:55:00Z");
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    assert_int_equal(entries(a), 1);
+    assert_non_null(strstr(answer_value(a, 0, 0, "told"), "call.closing"));
+    assert_non_null(strstr(answer_value(a, 0, 0, "told"), PATIENT));
+    assert_value(a, "next_due_at", "2026-11-26 13:00:00+00");
+    answer_free(a);
+
+    fixture_set_now(&f, "2026-11-26T13:00:00Z");
+    a = fire("10");
+    assert_value(a, "fired", "1");
+    assert_value(a, "told", "[]");
+    assert_value(a, "next_due_at", NULL);
+    assert_value(a, "next_job_at", "2026-11-26 13:00:00+00");
+    answer_free(a);
+    char *job = test_sql(&f.db, "SELECT kind || ' ' || key || ' ' || run_at FROM tv.job");
+    char expected[128];
+    (void)snprintf(expected, sizeof(expected), "close_room room_%s 2026-11-26 13:00:00+00", id);
+    assert_string_equal(job, expected);
+    free(job);
+    a = fire("10"); /* and once */
+    assert_value(a, "fired", "0");
+    assert_value(a, "next_job_at", "2026-11-26 13:00:00+00");
+    answer_free(a);
+    free(id);
+}
+
+/* Opens so late that 5 minutes before the end lie before it. */
+static void test_a_short_window(void **state) {
+    free(test_sql(&f.db, "UPDATE tv.clinic SET opens_before_s = 0, closes_after_s = 120"));
+    free(fixture_confirmed(&f, PATIENT, STARTS));
+    free(test_sql(&f.db, "UPDATE tv.clinic SET opens_before_s = 1800, closes_after_s = 7200"));
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE kind = 'call_closing'"
+                                       " AND due_at = '2026-11-26T11:00:00Z'"
+                                       " AND expires_at = '2026-11-26T11:02:00Z'"),
+                     1);
+}
+
+/* A visit that staff write down afterwards: nothing is told, closed or judged. */
+static void test_confirmed_after_it_closed(void **state) {
+    free(fixture_confirmed(&f, PATIENT, "2026-11-20T11:00:00Z"));
+    struct answer *a = fire("10");
+    assert_value(a, "fired", "0");
+    assert_value(a, "expired", "3");
+    assert_value(a, "told", "[]");
+    assert_value(a, "next_job_at", NULL);
+    answer_free(a);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.job"), 0);
+    assert_int_equal(
+        fixture_count(&f, "SELECT count(*) FROM tv.appointment WHERE status = 'CONFIRMED'"), 1);
+}
+
+/* The job that a worker has now may be past the point: it is asked for once more. */
+static void test_a_room_that_is_being_closed(void **state) {
+    char *id = fixture_confirmed(&f, PATIENT, STARTS);
+    free(fixture_sql(&f,
+                     "INSERT INTO tv.job (clinic_id, kind, appointment_id, key, run_at, lease,"
+                     " created_at) SELECT clinic_id, 'close_room', id, 'room_' || id,"
+                     " '2026-11-26T13:00:08Z', gen_random_uuid(), tv.tv_now()"
+                     " FROM tv.appointment WHERE id = '%s'",
+                     id));
+    fixture_set_now(&f, "2026-11-26T13:00:00Z");
+    answer_free(fire("10"));
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.job WHERE lease IS NOT NULL"
+                                       " AND again_at = '2026-11-26T13:00:00Z'"
+                                       " AND run_at = '2026-11-26T13:00:08Z'"),
+                     1);
+    free(id);
+}
+
+static void assert_watched(const char *id, const char *room_sid) {
+    struct answer *a = fire("10");
+    assert_value(a, "watched.room_sid", room_sid);
+    if (id != NULL) {
+        assert_non_null(strstr(answer_value(a, 0, 0, "watched.room"), id));
+    } else {
+        assert_value(a, "watched.room", NULL);
+    }
+    answer_free(a);
+}
+
+/* One running call of an open appointment, with somebody in if there is one. */
+static void test_what_is_watched(void **state) {
+    char *first = fixture_confirmed(&f, PATIENT, STARTS);
+    char *second = fixture_confirmed(&f, PATIENT2, "2026-11-26T11:30:00Z");
+    fixture_set_now(&f, "2026-11-26T11:30:00Z");
+    assert_watched(NULL, NULL);
+    fixture_call(&f, first, "RM_1", "2026-11-26T11:00:00Z", PATIENT);
+    assert_watched(first, "RM_1");
+    fixture_call(&f, second, "RM_2", "2026-11-26T11:10:00Z", UNKNOWN);
+    assert_watched(first, "RM_1"); /* not the later one: nobody is in it */
+    free(test_sql(&f.db, "UPDATE tv.call SET lost_at = tv.tv_now() WHERE room_sid = 'RM_1'"));
+    assert_watched(second, "RM_2");
+    free(test_sql(&f.db, "UPDATE tv.call SET lost_at = NULL"));
+    fixture_set_now(&f, "2026-11-26T13:00:00Z"); /* the first is closed */
+    assert_watched(second, "RM_2");
+    fixture_set_now(&f, "2026-11-26T13:30:00Z");
+    assert_watched(NULL, NULL);
+    fixture_set_now(&f, "2026-11-26T12:00:00Z");
+    free(test_sql(&f.db, "UPDATE tv.call SET over_at = tv.tv_now(), over_by = 'WEBHOOK'"
+                         " WHERE room_sid = 'RM_2'"));
+    assert_watched(first, "RM_1");
+    free(first);
+    free(second);
+}
+
+static void test_what_else_is_said(void **state) {
+    free(fixture_confirmed(&f, PATIENT, STARTS));
+    struct answer *a = fire("10");
+    assert_value(a, "media_missed", "f");
+    assert_value(a, "next_job_at", NULL);
+    answer_free(a);
+    free(test_sql(&f.db, "UPDATE tv.participant SET media_missed_at = tv.tv_now()"
+                         " WHERE type = 'PATIENT'"));
+    free(test_sql(&f.db, "INSERT INTO tv.job (clinic_id, kind, appointment_id, key, run_at, state,"
+                         " settled_at, created_at) SELECT clinic_id, 'a', id, n::text,"
+                         " tv.tv_now() + make_interval(mins => n), CASE n WHEN 1 THEN 'dead' ELSE"
+                         " 'waiting' END, CASE n WHEN 1 THEN tv.tv_now() END, tv.tv_now()"
+                         " FROM tv.appointment, generate_series(1, 3) n"));
+    a = fire("10");
+    assert_value(a, "media_missed", "t");
+    assert_value(a, "next_job_at", "2026-11-23 08:02:00+00"); /* the first is dead */
+    answer_free(a);
 }
 
 static void test_superseded_never_fires(void **state) {
@@ -233,6 +374,7 @@ static void test_exactly_once(void **state) {
                 {"note", ""},
                 {"minutes", "0"},
                 {"starts_at", NULL},
+                {"no_show", NULL},
                 {"request_id", ""},
             };
             changes[i / 2] = fixture_submit(&f, &doctor, change, 2, binds, TV_ARRAY_LEN(binds));
@@ -256,12 +398,16 @@ static void test_exactly_once(void **state) {
         free(ids[i]);
     }
     assert_int_equal(changed, APPOINTMENTS);
-    assert_int_equal(told, 2 * fired);
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'fired'"), fired);
-    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.event WHERE type IN"
-                                       " ('call.available', 'appointment.reminder')"),
-                     fired);
+    assert_int_equal(told, 2 * fixture_count(&f, "SELECT count(*) FROM tv.event WHERE type IN"
+                                                 " ('call.available', 'appointment.reminder')"));
     assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.due WHERE state = 'due'"), 0);
+    /* Whatever came first, the closing or the cancelling, each room is closed by one job. */
+    assert_int_equal(fixture_count(&f, "SELECT count(*) - count(DISTINCT key) FROM tv.job"), 0);
+    assert_int_equal(fixture_count(&f, "SELECT count(*) FROM tv.appointment a WHERE opens_at <="
+                                       " tv.tv_now() AND NOT EXISTS (SELECT FROM tv.job j WHERE"
+                                       " j.key = 'room_' || a.id)"),
+                     0);
     print_message("%u fired\n", fired);
 }
 
@@ -272,6 +418,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_superseded_never_fires, each, each_end),
         cmocka_unit_test_setup_teardown(test_limit_and_backlog, each, each_end),
         cmocka_unit_test_setup_teardown(test_others_are_not_waited_for, each, each_end),
+        cmocka_unit_test_setup_teardown(test_the_end_of_a_call, each, each_end),
+        cmocka_unit_test_setup_teardown(test_a_short_window, each, each_end),
+        cmocka_unit_test_setup_teardown(test_confirmed_after_it_closed, each, each_end),
+        cmocka_unit_test_setup_teardown(test_a_room_that_is_being_closed, each, each_end),
+        cmocka_unit_test_setup_teardown(test_what_is_watched, each, each_end),
+        cmocka_unit_test_setup_teardown(test_what_else_is_said, each, each_end),
         cmocka_unit_test_setup_teardown(test_exactly_once, each, each_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -12,4 +12,5 @@ json_build_object(
     'startsAt', e.starts_at,
     'opensAt', e.opens_at,
     'closesAt', e.closes_at,
-    'timeZone', e.time_zone)
+    'timeZone', e.time_zone,
+    'actorId', coalesce(e.actor_id::text, ''))
