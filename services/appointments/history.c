@@ -155,7 +155,7 @@ static void forget_over(struct tv_room_call *c) {
 
 static void end_call(struct tv_room_call *c, int64_t us, enum tv_known by) {
     struct tv_edge over = c->over;
-    if (!improve(&over, us, by))
+    if (!improve(&over, TV_MAX(us, c->started.us), by))
         return;
     if (tv_room_call_is_over(c))
         forget_over(c);
@@ -201,9 +201,6 @@ static void settle_end(const struct tv_room_call *c, struct tv_presence *p) {
 }
 
 static void settle_call(struct tv_room_call *c) {
-    struct tv_presence *p;
-    TAILQ_FOREACH(p, &c->presences, link)
-        c->changed |= improve(&c->started, p->joined.us, TV_KNOWN_ASSUMED);
     if (tv_room_call_is_over(c) && c->over.by != TV_KNOWN_WEBHOOK &&
         well_after(alive_us(c), c->over.us))
         forget_over(c);
@@ -211,6 +208,7 @@ static void settle_call(struct tv_room_call *c) {
         c->over.us = c->started.us;
         c->changed = true;
     }
+    struct tv_presence *p;
     TAILQ_FOREACH(p, &c->presences, link) {
         struct tv_presence was = *p;
         if (p->left.by != TV_KNOWN_WEBHOOK)
@@ -252,6 +250,8 @@ static struct tv_presence *know_presence(struct tv_history *h, struct tv_room_ca
 }
 
 static void fold_person(struct tv_history *h, struct tv_room_call *c, const struct saying *s) {
+    if (s->joined.by != TV_KNOWN_NOT)
+        c->changed |= improve(&c->started, s->joined.us, TV_KNOWN_ASSUMED);
     struct tv_presence *p = know_presence(h, c, s);
     if (p == NULL)
         return;
@@ -262,7 +262,7 @@ static void fold_person(struct tv_history *h, struct tv_room_call *c, const stru
         p->seen_us = s->seen_us;
         learnt = true;
     }
-    if (improve(&p->left, s->left.us, s->left.by)) {
+    if (improve(&p->left, TV_MAX(s->left.us, p->joined.us), s->left.by)) {
         p->reason = tv_arena_strdup(h->arena, s->reason ?: "");
         learnt = true;
     }
@@ -398,5 +398,5 @@ bool tv_history_observe(struct tv_history *h, const struct tv_observation *o) {
 
 bool tv_presence_is_unsure(const struct tv_presence *p) {
     return !tv_presence_is_in(p) && p->left.by != TV_KNOWN_WEBHOOK &&
-           well_after(p->gone_us, p->left.us);
+           p->gone_us - p->left.us > TV_HISTORY_FUZZ_US / 2;
 }

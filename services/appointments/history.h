@@ -4,7 +4,8 @@
  * any order, or never. Every now and then a list of the room (a snapshot) is taken, and sometimes a
  * room is found to be gone. Each of these is an *observation*, and tv_history_observe() folds it
  * into the history of the appointment: calls (one for each sid of a room) and presences (one for
- * each sid of a participant). The result does not depend on the order:
+ * each sid of a participant). The result does not depend on the order, save that gone_us is a wider
+ * bound when lists without somebody came before the first word of them:
  *
  *   - An edge (started, over, joined, left) has a time and how it is known. What is known better
  *     replaces what is known worse; of two that are known equally well the earlier one stays.
@@ -13,8 +14,8 @@
  *     proof of another sid of the same identity: LiveKit lets only one of them in.
  *   - A presence without a left edge that is proven gone ends at `seen_us`, not later: nobody is
  *     said to have been where it is not known. The true end lies somewhere between left.us and
- *     gone_us; more than a second apart, it is *unsure*. A webhook that comes after all replaces
- *     that by the true end, and a proof of being there after gone_us opens the presence again.
+ *     gone_us: unless they are close, it is *unsure*. A webhook that comes after all replaces that
+ *     by the true end, and a proof of being there after gone_us opens the presence again.
  *   - When a call is over, what is still open in it ends in the same way. A call that is over only
  *     as a list showed, or as must be, is open again when something proves it later.
  *
@@ -134,8 +135,8 @@ static inline bool tv_room_call_is_over(const struct tv_room_call *c) {
 static inline bool tv_presence_is_in(const struct tv_presence *p) {
     return p->left.by == TV_KNOWN_NOT;
 }
-/* The end was not told by LiveKit: it lies between left.us and gone_us, more than a second apart.
- */
+/* The end was not told by LiveKit and lies between left.us and gone_us, more than half a second
+ * apart: each of these may be off by half a second itself, and a sure end is true to a second. */
 bool tv_presence_is_unsure(const struct tv_presence *p);
 
 /* Since when this person is in without a break, 0 when not. A presence that ended with
