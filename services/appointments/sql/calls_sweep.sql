@@ -132,7 +132,8 @@ SELECT (SELECT coalesce(json_agg(json_build_object(
                    'room', w.room,
                    'openS', least(ceil(extract(epoch FROM w.closes_at - asked.now)), 2147483647)
                                 ::integer,
-                   'participantsMax', 16 -- as admit.c has it
+                   'participantsMax',
+                   -- include: participants_max.sql
                    ) ORDER BY w.room), '[]')
         FROM wished w) AS make,
        (SELECT count(*) FROM listed WHERE NOT is_wanted) AS strays,
