@@ -71,7 +71,7 @@ struct outcome {
     enum tv_err err;
     uint32_t retry_after_s;
     char sid[64];
-    size_t rooms;
+    size_t rooms, people;
 };
 
 static void on_done(void *ctx, enum tv_err err, const struct tv_error *e,
@@ -86,11 +86,14 @@ static void on_done(void *ctx, enum tv_err err, const struct tv_error *e,
         snprintf(o->sid, sizeof o->sid, "%s", ((const Livekit__Room *)(const void *)reply)->sid);
     if (reply != NULL && reply->descriptor == &livekit__list_rooms_response__descriptor)
         o->rooms = ((const Livekit__ListRoomsResponse *)(const void *)reply)->n_rooms;
+    if (reply != NULL && reply->descriptor == &livekit__list_participants_response__descriptor)
+        o->people =
+            ((const Livekit__ListParticipantsResponse *)(const void *)reply)->n_participants;
 }
 
 static bool is_done(void *ctx) { return ((struct outcome *)ctx)->calls > 0; }
 
-enum operation { CREATE, DELETE, FIND };
+enum operation { CREATE, DELETE, FIND, LIST, PEOPLE, OPERATIONS };
 
 static enum tv_err begin(enum operation operation, const char *room, struct outcome *o) {
     Livekit__CreateRoomRequest create = LIVEKIT__CREATE_ROOM_REQUEST__INIT;
@@ -101,7 +104,9 @@ static enum tv_err begin(enum operation operation, const char *room, struct outc
     create.max_participants = 4;
     enum tv_err err = operation == CREATE   ? tv_livekit_create_room(lk, &create, on_done, o, &e)
                       : operation == DELETE ? tv_livekit_delete_room(lk, room, on_done, o, &e)
-                                            : tv_livekit_find_room(lk, room, on_done, o, &e);
+                      : operation == FIND   ? tv_livekit_find_room(lk, room, on_done, o, &e)
+                      : operation == LIST   ? tv_livekit_list_rooms(lk, on_done, o, &e)
+                                            : tv_livekit_list_people(lk, room, on_done, o, &e);
     assert_int_equal(o->calls, 0);
     assert_int_equal(e.code, err);
     assert_int_equal(e.retry_after_s, err == TV_OK ? 0 : 2);
@@ -208,6 +213,120 @@ static void test_answers(void **state) {
         test_raw_stop(s);
     }
     assert_non_null(strstr(logged, "LiveKit refuses our key"));
+}
+
+/* Whatever is asked for, what is no proper answer is none; also where long answers are proper. */
+static void test_answers_to_all_operations(void **state) {
+    static const struct {
+        const char *what;
+        struct test_raw_step step;
+    } bad[] = {
+        {"HTML", {HTTP("200 OK", "text/html", "<html>hello</html>"), CLOSE}},
+        {"JSON", {HTTP("200 OK", JSON, "{\"rooms\":[],\"participants\":7}"), CLOSE}},
+        {"garbage", {HTTP("200 OK", PROTOBUF, "\xff\xff\xff"), CLOSE}},
+        {"cut", {HTTP("200 OK", PROTOBUF, "\x0a\x7f\x0a\x04RM_1"), CLOSE}},
+        {"a sid of bad UTF-8", {HTTP("200 OK", PROTOBUF, "\x0a\x05\x0a\x03R\xff_"), CLOSE}},
+        {"closed", {CLOSE}},
+        {"10 MB", {HTTP("200 OK", PROTOBUF, ""), .filler = 10000000, CLOSE}},
+        {"10 MB are said",
+         {"HTTP/1.1 200 OK\r\nContent-Type: " PROTOBUF "\r\nContent-Length: 10000000\r\n\r\n",
+          .filler = 10000000, CLOSE}},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(bad); i++) {
+        for (enum operation op = FIND; op < OPERATIONS; op++) {
+            struct test_raw *s = test_raw_start(&bad[i].step, 1);
+            struct outcome o;
+            use_raw(s);
+            if (call(op, "room_1", &o) != AWAY)
+                fail_msg("%s, operation %d: %d", bad[i].what, op, o.err);
+            tv_livekit_free(TV_TAKE_PTR(lk));
+            test_raw_stop(s);
+        }
+    }
+}
+
+/* A list of `count` rooms as LiveKit would send it, with a head. Returns owned. */
+static char *list_of(size_t count, size_t *ret_len) {
+    struct tv_buf body = TV_BUF_INIT(64 << 20), answer = TV_BUF_INIT(64 << 20);
+    for (size_t i = 0; i < count; i++)
+        tv_buf_append(&body,
+                      "\x0a\x12\x0a\x04RM_1\x12\x06room_1\x3a\x02xy", /* and what we do not know */
+                      20);
+    tv_buf_printf(&answer,
+                  "HTTP/1.1 200 OK\r\nContent-Type: " PROTOBUF "\r\nContent-Length: %zu\r\n\r\n",
+                  body.len);
+    tv_buf_str(&answer, tv_buf_view(&body));
+    tv_buf_done(&body);
+    *ret_len = answer.len;
+    return answer.data;
+}
+
+static void test_long_lists(void **state) {
+    static const struct {
+        size_t count;
+        enum operation operation;
+        enum tv_err err;
+    } cases[] = {
+        {20000, LIST, TV_OK}, /* 400 KB: more than one message of ours may have */
+        {500000, LIST, AWAY}, /* 10 MB */
+        {20000, FIND, AWAY},  /* who asks for one room does not get all of them */
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        struct test_raw_step step = {CLOSE};
+        char *text = list_of(cases[i].count, &step.len);
+        step.text = text;
+        struct test_raw *s = test_raw_start(&step, 1);
+        struct outcome o;
+        use_raw(s);
+        if (call(cases[i].operation, "room_1", &o) != cases[i].err)
+            fail_msg("case %zu: %d", i, o.err);
+        assert_int_equal(o.rooms, cases[i].err == TV_OK ? cases[i].count : 0);
+        tv_livekit_free(TV_TAKE_PTR(lk));
+        test_raw_stop(s);
+        free(text);
+    }
+}
+
+/* The token of one call, as it came there. */
+static struct tv_str sent_claims(struct test_raw *s, struct tv_arena *a) {
+    size_t len;
+    char *request = test_raw_last(s, &len);
+    const char *bearer = strstr(request, "\r\nAuthorization: Bearer ") + 24;
+    struct tv_jwt_key key = {NULL, TV_S(SECRET)};
+    struct tv_str claims = {NULL, 0};
+    assert_int_equal(tv_jwt_verify(&key, 1, NULL, (struct tv_str){bearer, strcspn(bearer, "\r")}, a,
+                                   &claims, NULL),
+                     TV_OK);
+    free(request);
+    return claims;
+}
+
+/* Who looks into a room gets a token for that room; it is not kept for other calls. */
+static void test_a_look_has_its_own_token(void **state) {
+    static const struct test_raw_step step = {HTTP("200 OK", PROTOBUF, ""), CLOSE};
+    struct test_raw *s = test_raw_start(&step, 1);
+    struct tv_arena *a = tv_arena_new();
+    struct outcome o;
+    size_t len;
+    use_raw(s);
+    assert_int_equal(call(PEOPLE, "room_\"1", &o), TV_OK);
+    char *request = test_raw_last(s, &len);
+    assert_non_null(strstr(request, "/twirp/livekit.RoomService/ListParticipants HTTP/1.1\r\n"));
+    assert_memory_equal(request + len - 9, "\x0a\x07room_\"1", 9);
+    free(request);
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(
+        tv_pb_from_json(&livekit__access_token__descriptor, sent_claims(s, a), 0, a, &m, NULL),
+        TV_OK);
+    const Livekit__AccessToken *t = (const void *)m;
+    assert_string_equal(t->video->room, "room_\"1");
+    assert_true(t->video->room_admin);
+    assert_false(t->video->room_create || t->video->room_list || t->video->room_join);
+    assert_true(t->exp - t->nbf == 70);
+    assert_int_equal(call(LIST, NULL, &o), TV_OK);
+    assert_non_null(strstr(sent_claims(s, a).p, "\"roomList\":true"));
+    tv_arena_free(a);
+    test_raw_stop(s);
 }
 
 static void test_what_is_sent(void **state) {
@@ -349,6 +468,14 @@ static void test_a_real_server(void **state) {
     assert_int_equal(call(DELETE, "room_1", &o), TV_ERR_NOT_FOUND);
     assert_int_equal(call(FIND, "room_1", &o), TV_OK);
     assert_int_equal(o.rooms, 0);
+    assert_int_equal(call(PEOPLE, "room_1", &o), TV_OK); /* of no room: nobody */
+    assert_int_equal(o.people, 0);
+    assert_int_equal(call(CREATE, "room_2", &o), TV_OK);
+    assert_int_equal(call(CREATE, "room_3", &o), TV_OK);
+    assert_int_equal(call(PEOPLE, "room_3", &o), TV_OK);
+    assert_int_equal(o.people, 0);
+    assert_int_equal(call(LIST, NULL, &o), TV_OK);
+    assert_int_equal(o.rooms, 2);
     assert_int_equal(failings, 0);
     tv_livekit_free(TV_TAKE_PTR(lk));
 
@@ -372,13 +499,11 @@ int main(void) {
     tv_crypto_init();
     tv_log_init("test", "0", TV_LOG_INFO);
     const struct CMUnitTest tests[] = {
-        TEST(test_answers),
-        TEST(test_what_is_sent),
-        TEST(test_a_lost_connection_is_tried_once_more),
-        TEST(test_silence_is_cut),
-        TEST(test_circuit),
-        TEST(test_free_ends_calls),
-        TEST(test_a_real_server),
+        TEST(test_answers),         TEST(test_answers_to_all_operations),
+        TEST(test_long_lists),      TEST(test_a_look_has_its_own_token),
+        TEST(test_what_is_sent),    TEST(test_a_lost_connection_is_tried_once_more),
+        TEST(test_silence_is_cut),  TEST(test_circuit),
+        TEST(test_free_ends_calls), TEST(test_a_real_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
