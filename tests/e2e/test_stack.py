@@ -329,6 +329,15 @@ class Services(StackTest):
         self.assertEqual(before, self.log_in(info, "ada@demo.example")["id"])
         self.assertEqual("no promise is broken\n", self.ctl("faults", status=0))
 
+    def test_visits_that_have_gone_by_are_booked_anew(self):
+        self.up_all()
+        self.assertNotIn("visits", self.ctl("seed", status=0))
+        self.ctl("clock", "+PT4H", status=0)
+        self.assertEqual(2, self.ctl("seed", status=0).count(" visits "))
+        self.assertNotIn("visits", self.ctl("seed", status=0))
+        self.ctl("stop", "gateway", status=0)
+        self.assertIn("gateway does not run", self.ctl("seed", status=1))
+
     def test_parts_come_and_go(self):
         info = self.up_all()
         self.ctl("start", "notifier-2", "gateway-2", status=0)

@@ -9,6 +9,7 @@ import { until } from './until.mjs';
  * @property {any} body
  * @property {string} etag
  * @property {string} slug of a problem: too-early for /problems/too-early
+ * @property {number} retryAfterS when to ask again, in seconds; 0: not said
  */
 
 /**
@@ -70,12 +71,17 @@ export class Person {
       body: content,
       etag: response.headers.get('ETag') ?? '',
       slug: String(content?.type ?? '').replace(/^.*\/problems\//, ''),
+      retryAfterS: Number(response.headers.get('Retry-After') ?? 0),
     };
   }
 
-  /** @param {string} appointment @param {string} participantType */
-  join(appointment, participantType) {
-    return this.ask('POST', `/v1/appointments/${appointment}/join`, { participantType });
+  /**
+   * @param {string} appointment
+   * @param {string} participantType
+   * @param {{ takeOver?: boolean }} [more]
+   */
+  join(appointment, participantType, more = {}) {
+    return this.ask('POST', `/v1/appointments/${appointment}/join`, { participantType, ...more });
   }
 
   /** All notices that the clinic keeps for this person. */

@@ -27,8 +27,8 @@ import { until } from './until.mjs';
  * @typedef {{ at: number, what: string, sid?: string, reason?: string }} Entry
  */
 /**
- * One stay in the room, in milliseconds of this machine's clock. A browser that reconnects as
- * somebody new has two, and knows of the first only that it was over at `to` at the latest.
+ * One stay in the room, in milliseconds of this machine's clock. `lost`: the way to LiveKit broke
+ * off at `to`, and the browser came back as somebody new.
  * @typedef {{ sid: string, from: number, to?: number, how?: string }} Stay
  */
 
@@ -210,15 +210,19 @@ export class Participant {
  */
 export function stays(diary) {
   /** @type {Stay[]} */ const found = [];
+  const open = () => found.find((stay) => stay.to === undefined);
+  const end = (/** @type {number} */ to, /** @type {string} */ how) =>
+    Object.assign(open() ?? {}, { to, how });
+  let shakenAt = 0; // reconnecting since
   for (const { at, what, sid, reason } of diary) {
-    const last = found[found.length - 1];
-    const open = last && last.to === undefined ? last : null;
-    if (sid && sid !== open?.sid) {
-      if (open) Object.assign(open, { to: at, how: 'became another' });
+    if (what === 'reconnecting') shakenAt ||= at;
+    if (what === 'disconnected' || what === 'killed') end(at, reason ?? what);
+    if (!sid) continue; // connected and reconnected have one
+    if (open()?.sid !== sid) {
+      end(shakenAt || at, 'lost');
       found.push({ sid, from: at });
-    } else if (open && (what === 'disconnected' || what === 'killed')) {
-      Object.assign(open, { to: at, how: reason ?? what });
     }
+    shakenAt = 0;
   }
   return found;
 }

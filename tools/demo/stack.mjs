@@ -55,12 +55,16 @@ export class Stack {
 
 /** A stack of one's own, on free ports, gone without trace afterwards. */
 export class TestStack extends Stack {
-  /** @param {string[]} parts none: all */
-  static async start(parts = []) {
+  /**
+   * @param {string[]} parts none: all
+   * @param {string[]} settings PART:NAME=VALUE, for our programs
+   */
+  static async start(parts = [], settings = []) {
     const stack = new TestStack(await mkdtemp(path.join(os.tmpdir(), 'televisit-')));
     const variant = process.env.VARIANT ? ['--variant', process.env.VARIANT] : [];
+    const given = settings.flatMap((setting) => ['--set', setting]);
     try {
-      await stack.ctl('up', '--detach', '--ports', 'free', ...variant, ...parts);
+      await stack.ctl('up', '--detach', '--ports', 'free', ...variant, ...given, ...parts);
     } catch (fault) {
       await stack.remove();
       throw fault;

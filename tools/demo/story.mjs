@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 
 import { Person } from './api.mjs';
-import { Participant, mediaFlows, servePage } from './media.mjs';
+import { Participant, mediaFlows, servePage, stays } from './media.mjs';
+import { compare, presences, widest } from './record.mjs';
 import { Timeline, expect, expectThat } from './timeline.mjs';
 import { until } from './until.mjs';
 
@@ -23,6 +24,12 @@ const LATENESS_MAX_MS = 1000;
  * the notice when it next compares its streams with the inboxes, every 5 s.
  */
 const LATENESS_MAX_AFTER_CRASH_MS = 6000;
+/** Until something in the room is told to those outside: far more than it takes. */
+const TOLD_MS = 5000;
+/** Until a visit whose window is over is settled and its room closed. */
+const SETTLED_MS = 10_000;
+/** So far may the record be from what the browsers saw. */
+const EDGE_MAX_MS = 1000;
 /** Everything that a token for a room may claim. */
 const CLAIMS = ['exp', 'iat', 'iss', 'jti', 'nbf', 'sub', 'video'];
 const GRANTS = ['canPublish', 'canPublishData', 'canPublishSources', 'canSubscribe', 'room',
@@ -46,6 +53,7 @@ export async function tell(stack, options, signal) {
     await story.refuseStrangers();
     await story.meet();
     await story.countNotices();
+    await story.leave();
     await story.close();
     await story.audit();
   } finally {
@@ -56,6 +64,8 @@ export async function tell(stack, options, signal) {
 
 class Story {
   /** Notices to the doctor, and to the patient. @type {NoticeStream[]} */ streams = [];
+  /** What they join with. @type {any[]} */ tickets = [];
+  /** @type {Participant[]} */ browsers = [];
   appointment = '';
   etag = '';
   /** @type {Date} */ opensAt = new Date(0);
@@ -234,9 +244,9 @@ class Story {
     });
   }
 
-  /** Both join, and each sees and hears the other. */
+  /** Who comes first waits, and is heard; then each sees and hears the other. */
   async meet() {
-    const tickets = await this.timeline.step('both may join', async (told) => {
+    this.tickets = await this.timeline.step('both may join', async (told) => {
       const begin = performance.now();
       const answers = await Promise.all([
         this.doctor.join(this.appointment, 'DOCTOR'),
@@ -252,26 +262,50 @@ class Story {
       return answers.map((answer) => answer.body);
     });
     const page = await this.#owned(servePage(), (server) => server.close());
-    /** @type {Participant[]} */
-    const participants = await this.timeline.step('two browsers enter the room', async (told) => {
-      const opened = await Promise.all(tickets.map(() =>
-        this.#owned(Participant.open(page.url), (participant) => participant.close())));
-      const entered = await Promise.all(opened.map((p, n) => p.join(tickets[n])));
-      told(entered.map((e) => `${e.tookMs} ms`).join(' and '));
-      return opened;
+    this.browsers = await this.timeline.step('both open a browser', async () =>
+      Promise.all(this.tickets.map(() =>
+        this.#owned(Participant.open(page.url), (participant) => participant.close()))));
+    await this.timeline.step('the patient enters; the doctor hears who waits', async (told) => {
+      const enteredAt = await this.#enter(1, told);
+      const notice = await this.streams[0].waitFor('call.waiting', this.appointment, TOLD_MS);
+      expect('who waits', this.patient.self.id, notice.data.actorId);
+      told(heard(notice.receivedAt - enteredAt));
+    });
+    await this.timeline.step('the doctor enters; both hear that it begins', async (told) => {
+      const enteredAt = await this.#enter(0, told);
+      const notices = await Promise.all(this.streams.map((stream) =>
+        stream.waitFor('call.started', this.appointment, TOLD_MS)));
+      told(heard(Math.max(...notices.map((notice) => notice.receivedAt)) - enteredAt));
     });
     await this.timeline.step('each sees and hears the other', async (told) => {
-      const grown = await Promise.all(participants.map((p) => mediaFlows(p)));
+      const grown = await Promise.all(this.browsers.map((browser) => mediaFlows(browser)));
       for (const [n, who] of ['doctor', 'patient'].entries()) {
         const { frames, audioBytes, energy, width } = grown[n];
         told(`${who}: ${frames} frames of width ${width}, ${audioBytes} bytes of sound, `
           + `energy ${energy.toFixed(3)}`);
       }
-      for (const [n, participant] of participants.entries()) {
-        expect('the other one in the room', [tickets[1 - n].identity],
-          (await participant.sample()).others);
+      for (const [n, browser] of this.browsers.entries()) {
+        expect('the other one in the room', [this.tickets[1 - n].identity],
+          (await browser.sample()).others);
       }
     });
+    await this.timeline.step('a second device is asked first', async (told) => {
+      const answer = await this.patient.join(this.appointment, 'PATIENT');
+      refused(answer, 409, 'already-in-call');
+      told(`in the call since ${answer.body.since}`);
+    });
+  }
+
+  /**
+   * One of them enters the room.
+   * @param {number} n
+   * @param {(text: string) => void} told
+   * @returns the time, in milliseconds
+   */
+  async #enter(n, told) {
+    const { tookMs } = await this.browsers[n].join(this.tickets[n]);
+    told(`in after ${tookMs} ms`);
+    return (await this.browsers[n].saw('connected', 0)).at;
   }
 
   /** @param {any} ticket */
@@ -298,36 +332,75 @@ class Story {
   async countNotices() {
     await this.timeline.step('each was told exactly once', async (told) => {
       for (const [n, person] of this.both.entries()) {
-        const stream = this.streams[n];
-        const numbers = stream.notices.map((notice) => Number(notice.id));
-        const kept = (await person.inbox()).filter((entry) => entry.type === 'call.available'
-          && entry.appointmentId === this.appointment);
-        expect('notices in the inbox', 1, kept.length);
-        expect('notices in the stream', 1,
-          stream.about('call.available', this.appointment).length);
-        expect('the stream has the number of the inbox', String(kept[0].seq),
-          stream.about('call.available', this.appointment)[0].id);
+        const inbox = await person.inbox();
+        const types = ['call.available', ...(n === 0 ? ['call.waiting'] : []), 'call.started'];
+        for (const type of types) {
+          const kept = inbox.filter((entry) => entry.type === type
+            && entry.appointmentId === this.appointment);
+          const streamed = this.streams[n].about(type, this.appointment);
+          expect(`${type} in the inbox`, 1, kept.length);
+          expect(`${type} in the stream`, 1, streamed.length);
+          expect('its number in the stream', String(kept[0].seq), streamed[0].id);
+        }
+        const numbers = this.streams[n].notices.map((notice) => Number(notice.id));
         expect('the numbers in the stream go up by one',
           numbers.map((_, index) => numbers[0] + index), numbers);
-        told(`number ${kept[0].seq} of ${person.self.displayName}`);
+        told(`${numbers.length} notices to ${person.self.displayName}`);
       }
     });
   }
 
+  /** One leaves; what the clinic has written down is what the browsers saw. */
+  async leave() {
+    await this.timeline.step('the patient leaves; the record is true', async (told) => {
+      await this.browsers[1].leave();
+      const record = await until(async () => {
+        const { body } = await this.doctor.ask('GET',
+          `/v1/appointments/${this.appointment}/calls`);
+        return presences(body).some((/** @type {any} */ p) => p.leftAt) && body;
+      }, TOLD_MS, 'the record does not show that the patient has left');
+      expect('calls', 1, record.calls.length);
+      const seen = (await Promise.all(this.browsers.map((b) => b.diary()))).flatMap(stays);
+      const edges = compare(record, seen, (time) => Date.parse(time) - this.offsetMs);
+      expectThat('ms between the record and the browsers', widest(edges) <= EDGE_MAX_MS,
+        `at most ${EDGE_MAX_MS}`, edges);
+      const together = Number(record.togetherSeconds);
+      for (const one of record.people) {
+        expect(`seconds of talk of the ${one.type}`, together, Number(one.talkSeconds));
+      }
+      told(`${together} s together, edges at most ${widest(edges)} ms apart`);
+    });
+  }
+
+  /** The window ends, and so does the visit, for those inside as well. */
   async close() {
-    await this.timeline.step('after the window nobody comes in', async (told) => {
+    await this.timeline.step('the window ends: the visit is completed', async (told) => {
       const to = new Date(this.closesAt.getTime() + 1000).toISOString();
       ({ offsetMs: this.offsetMs } = await this.stack.clock(to));
-      const answer = await this.patient.join(this.appointment, 'PATIENT');
-      refused(answer, 410, 'too-late');
-      told(`closed at ${answer.body.closesAt}`);
+      const begin = performance.now();
+      await Promise.all(this.streams.map((stream) =>
+        stream.waitFor('appointment.completed', this.appointment, SETTLED_MS)));
+      const { body } = await this.doctor.ask('GET', `/v1/appointments/${this.appointment}`);
+      expect('status', 'COMPLETED', body.status);
+      told(`both hear of it within ${(performance.now() - begin).toFixed(0)} ms`);
     });
-    await this.timeline.step('the clock is set back', async (told) => {
+    await this.timeline.step('who is inside is put out, and nobody comes back', async (told) => {
+      const { reason } = await this.browsers[0].saw('disconnected', SETTLED_MS);
+      expect('why the doctor was put out', 'ROOM_DELETED', reason);
+      for (const [n, browser] of this.browsers.entries()) {
+        expect('LiveKit\'s answer to the old token', 404,
+          (await browser.joinFails(this.tickets[n]))?.status);
+      }
+      const answer = await this.patient.join(this.appointment, 'PATIENT');
+      expectThat('refusal', answer.status === 410 && ['too-late', 'over'].includes(answer.slug),
+        '410 too-late or over', `${answer.status} ${answer.slug}`);
+      told(`410 ${answer.slug}`);
+    });
+    await this.timeline.step('the clock is set back; what is over stays over', async (told) => {
       const { now, offsetMs } = await this.stack.clock('reset');
       expect('offset of the clock in ms', 0, offsetMs);
+      refused(await this.patient.join(this.appointment, 'PATIENT'), 410, 'over');
       told(now);
-      await until(async () => (await this.patient.join(this.appointment, 'PATIENT')).slug
-        === 'too-early', 5000, 'the visit is not ahead again');
     });
   }
 
@@ -363,6 +436,10 @@ class Story {
     this.#undo = [];
   }
 }
+
+/** LiveKit tells the clinic that somebody is in a moment before it tells them. @param {number} ms */
+const heard = (ms) => (ms < 0 ? `heard ${-ms} ms before the browser knows that it is in`
+  : `heard ${ms} ms after the browser knows that it is in`);
 
 /** @param {Answer} answer @param {number} status @param {string} slug */
 function refused(answer, status, slug) {

@@ -172,6 +172,15 @@ def _faults(options) -> int:
     return 1 if rows else 0
 
 
+def _seed(options) -> None:
+    stack = Stack(options.dir)
+    stack.must_exist()
+    if not stack.processes.pid("gateway"):
+        raise Fault("gateway does not run: `make up`")
+    with stack.lock():
+        seed.sow(stack)
+
+
 def _clock(options) -> None:
     stack = Stack(options.dir)
     stack.must_exist()
@@ -247,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
                       default=argparse.SUPPRESS, help="the same as KILL")
     kill.add_argument("--at", type=float, help="when, in seconds since 1970 (default: now)")
     command("faults", _faults, "the promises that the tables prove, and which of them is broken")
+    command("seed", _seed, "book the demo clinic's visits anew where they have gone by")
     shift = command("clock", _clock, "show or move the clock that all services go by (tests only)")
     shift.add_argument("shift", nargs="?", help="+PT2H or -PT90S: add to the offset; an RFC 3339 "
                        "time: the time it shall be now; reset: no offset")
