@@ -28,7 +28,7 @@ calls AS (
         started_by = excluded.started_by,
         over_at = excluded.over_at,
         over_by = excluded.over_by,
-        lost_at = coalesce(c.lost_at, excluded.lost_at),
+        lost_at = excluded.lost_at,
         snapshot_at = excluded.snapshot_at
     WHERE c.appointment_id = excluded.appointment_id
     RETURNING 1
