@@ -97,6 +97,8 @@ static bool circuit_lets_through(struct tv_livekit *lk) {
 static void circuit_learns(struct tv_livekit *lk, bool answered) {
     lk->trying = false;
     if (answered) {
+        if (lk->failures == FAILURES_MAX)
+            tv_log_info("LiveKit answers again");
         lk->failures = 0;
         return;
     }
@@ -113,10 +115,11 @@ static void fail(struct tv_error *e, const char *detail) {
     e->retry_after_s = RETRY_AFTER_S;
 }
 
-/* The token stands in LiveKit's plain-text refusal, so that text goes nowhere. */
+/* The token stands in LiveKit's plain-text refusal, so that text goes nowhere. While the circuit is
+ * open, nothing more is said: somebody tries several times a second. */
 static void log_outcome(struct call *c, enum outcome outcome, unsigned status, const char *why) {
     struct tv_livekit *lk = c->lk;
-    if (outcome == BROKEN) {
+    if (outcome == BROKEN && lk->failures < FAILURES_MAX) {
         tv_log_warn("LiveKit gave no proper answer", F_STR(METHOD, methods[c->method].name),
                     F_INT(STATUS, status), F_STR(REASON, why));
     } else if (outcome == REFUSED_KEY && !lk->key_was_refused) {

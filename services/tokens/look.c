@@ -48,7 +48,10 @@ static void on_room(void *ctx, enum tv_err err, const struct tv_error *e,
         return;
     }
     const Livekit__Room *room = tv_livekit_found(reply, name);
-    tv_rooms_seen(l->tokens->rooms, name, room == NULL ? "" : room->sid);
+    if (room == NULL) /* as it should be, when its call is over: that says nothing of others */
+        tv_rooms_forget(l->tokens->rooms, name);
+    else
+        tv_rooms_seen(l->tokens->rooms, name, room->sid);
     if (tv_view_room(l->people, room, name, l->asked_us, l->call->arena, &view))
         tv_call_reply(l->call, &view->base);
     else

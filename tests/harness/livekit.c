@@ -106,17 +106,21 @@ static bool is_decided(void *ctx) {
     return test_wait(l->proc, 0) >= 0 || test_livekit_get(l, "/") == 200;
 }
 
-static bool run(struct test_livekit *l) {
+void test_livekit_begin(struct test_livekit *l) {
     char config[512], name[32], option[] = "--config";
     config_path(l, config, sizeof config);
     (void)snprintf(name, sizeof name, "livekit-%u", l->port);
     char *argv[] = {server_program(), option, config, NULL};
     l->proc = test_spawn(name, argv, NULL, NULL);
+}
+
+static bool run(struct test_livekit *l) {
+    test_livekit_begin(l);
     if (test_until(is_decided, l, START_MS) && test_wait(l->proc, 0) < 0)
         return true;
     char *log = test_proc_log(l->proc);
     print_error("%s did not start (`make livekit` builds it, TV_LIVEKIT_SERVER names it):\n%s\n",
-                argv[0], log);
+                server_program(), log);
     free(log);
     test_stop(l->proc);
     l->proc = NULL;

@@ -21,6 +21,8 @@ struct test_livekit test_livekit_start(const char *webhook_url);
 void test_livekit_stop(struct test_livekit *l);
 void test_livekit_kill(struct test_livekit *l);    /* SIGKILL: it forgets its rooms */
 void test_livekit_restart(struct test_livekit *l); /* on the same ports, after a stop or kill */
+/* The same without waiting: test_livekit_get(l, "/") is 200 when it is ready. */
+void test_livekit_begin(struct test_livekit *l);
 
 /* GET `path` of it, blocking; the status, 0 when there was no answer. */
 unsigned test_livekit_get(const struct test_livekit *l, const char *path);

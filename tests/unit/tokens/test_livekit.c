@@ -432,9 +432,15 @@ static void test_circuit(void **state) {
     assert_int_equal(begin(CREATE, "room_1", &o), AWAY);
 
     pass(350 * TV_US_PER_MS);
+    assert_null(strstr(logged, "LiveKit answers again"));
     assert_int_equal(call(CREATE, "room_1", &o), TV_OK);
     assert_int_equal(call(CREATE, "room_1", &o), TV_OK);
     assert_int_equal(test_raw_requests(s), 9);
+    unsigned lines = 0; /* not of the one that tried in vain */
+    for (const char *at = logged; (at = strstr(at, "gave no proper answer")) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 5);
+    assert_non_null(strstr(logged, "LiveKit answers again"));
     test_raw_stop(s);
 }
 

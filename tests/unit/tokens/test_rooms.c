@@ -142,6 +142,33 @@ static void test_failure_is_told_to_all_and_forgets(void **state) {
     test_raw_stop(s);
 }
 
+/* What somebody else saw of a room. */
+static void test_seen_elsewhere(void **state) {
+    static const struct {
+        const char *name, *sid;
+        bool forgets;
+    } cases[] = {
+        {"room_1", "RM_1", false}, {"room_1", "RM_2", true},
+        {"room_1", "", true},      {"room_9", "RM_9", false}, /* nothing is known of it */
+        {"room_9", "", true}, /* it should be there, or nobody would look */
+    };
+    static const struct test_raw_step step = {.text =
+                                                  ROOM_ANSWER}; /* RM_1, whatever is asked for */
+    struct test_raw *s = test_raw_start(&step, 1);
+    use_raw(s);
+    tv_rooms_seen(rooms, "room_1", "");
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        assert_int_equal(made("room_1"), TV_OK);
+        assert_int_equal(made("room_2"), TV_OK);
+        tv_rooms_seen(rooms, cases[i].name, cases[i].sid);
+        if (tv_rooms_count(rooms) != (cases[i].forgets ? 0 : 2))
+            fail_msg("case %zu", i);
+        tv_rooms_forget_all(rooms);
+    }
+    quit();
+    test_raw_stop(s);
+}
+
 static int64_t moved_us;
 static int64_t moved_clock(void) { return moved_us; }
 
@@ -229,6 +256,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_call_for_all),
         cmocka_unit_test(test_failure_is_told_to_all_and_forgets),
+        cmocka_unit_test(test_seen_elsewhere),
         cmocka_unit_test(test_remembered_until_the_call_closes),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_free_tells_the_waiters),
