@@ -1,7 +1,8 @@
-/* tokens: the only service that holds LiveKit's secret. It makes and deletes rooms, and signs what
- * lets a person into one. It keeps nothing that must not be lost: rooms it has forgotten it finds
- * again by asking LiveKit (docs/ARCHITECTURE.md, "A join"). It is ready without LiveKit, for a
- * replica more would not bring LiveKit back; joins answer media-unavailable meanwhile. */
+/* tokens: the only service that holds LiveKit's secret. It makes, watches and deletes rooms, signs
+ * what lets a person into one, and verifies what LiveKit tells of them. It keeps nothing that must
+ * not be lost: rooms it has forgotten it finds again by asking LiveKit (docs/ARCHITECTURE.md, "A
+ * join"). It is ready without LiveKit, for a replica more would not bring LiveKit back; joins answer
+ * media-unavailable meanwhile. */
 #include "lib/clock.h"
 #include "lib/jwt.h"
 #include "lib/service.h"
@@ -44,7 +45,8 @@ static void stop(void *state) { tokens_free(state); }
 
 static const struct tv_service service = {
     .name = "tokens",
-    .description = "Makes LiveKit rooms and signs what lets people into them",
+    .description =
+        "Makes LiveKit rooms, signs what lets people into them, reads what LiveKit tells",
     .conf_rows = conf_rows,
     .conf_row_count = TV_ARRAY_LEN(conf_rows),
     .conf_bytes = sizeof(struct tokens_conf),
