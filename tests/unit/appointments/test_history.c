@@ -150,6 +150,9 @@ static const struct row rows[] = {
 
     /* who came */
     {"joined", {JOINED(6, "a")}, "R 6a-: a 6w-"},
+    {"signalling after whole seconds",
+     {OBSERVED(JOINED, 6, .sid = "a", .identity = "a", .joined_us = S(6.4))},
+     "R 6a-: a 6.4w-"},
     {"a left makes it whole", {LEFT(9, "a", 6)}, "R 6a-: a 6s-9w"},
     {"a left without since", {LEFT(9, "a", 0)}, "R 9a-: a 9a-9w"},
     {"media, not signalling", {JOINED(6.5, "a"), LEFT(9, "a", 6)}, "R 6a-: a 6.5w-9w"},
@@ -249,6 +252,13 @@ static const struct {
      0,
      40,
      28},
+    {"taken over, left and came again",
+     {DEVICE(JOINED, 10, "p1", "p"), OUT(30, "p1", "p", "DUPLICATE_IDENTITY"),
+      DEVICE(JOINED, 32, "p2", "p"), OUT(40, "p2", "p", "CLIENT_INITIATED"),
+      DEVICE(JOINED, 45, "p3", "p")},
+     45,
+     0,
+     83},
     {"taken over by what never connected",
      {DEVICE(JOINED, 10, "p1", "p"), OUT(30, "p1", "p", "DUPLICATE_IDENTITY"),
       DEVICE(ABORTED, 45, "p2", "p"), EMPTY(60, 5)},
@@ -292,6 +302,7 @@ static void test_stays(void **state) {
         TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
         struct tv_history h = folded(a, stays[i].steps);
         int64_t since = tv_history_in_since_us(&h, "p"), left = tv_history_left_us(&h, "p");
+        assert_int_equal(tv_history_present_us(&h, "p", S(5)), 0);
         int64_t present = tv_history_present_us(&h, "p", S(100));
         if (since != S(stays[i].since) || left != S(stays[i].left) ||
             present != S(stays[i].present))
@@ -311,6 +322,10 @@ static void test_one_device_throws_the_other_out(void **state) {
          {DEVICE(JOINED, 10, "p1", "p"), DEVICE(JOINED, 20, "p2", "p"),
           DEVICE(JOINED, 30, "p3", "p")},
          "R 10a-: p1 10w-10a..20, p2 20w-20a..30, p3 30w-"},
+        {"the other is known better later",
+         {DEVICE(JOINED, 10, "p1", "p"), DEVICE(SEEN, 11.5, "p1", "p"), DEVICE(SEEN, 15, "p2", "p"),
+          DEVICE(LEFT, 20, "p2", "p", .joined_us = S(12))},
+         "R 10a-: p1 10w-11.5a, p2 12s-20w"},
         {"another person throws nobody out",
          {DEVICE(JOINED, 10, "p1", "p"), DEVICE(JOINED, 30, "q1", "q")},
          "R 10a-: p1 10w-, q1 30w-"},
@@ -504,6 +519,23 @@ static void test_lost_since(void **state) {
     }
 }
 
+/* Of two lists without somebody the earlier one counts, also when it comes later. */
+static void test_an_old_list_tells_when_it_was(void **state) {
+    TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
+    const struct tv_observation steps[STEPS_MAX] = {JOINED(6, "a"), EMPTY(35, 5), EMPTY(20, 5)};
+    struct tv_history h = folded(a, steps);
+    check_known(&h, "R 5s-: a 6w-6s..20", "an old list");
+    assert_int_equal(tv_history_call(&h, "R")->snapshot_us, S(35));
+}
+
+/* A room that ended as it should is rightly missing in a list. */
+static void test_what_has_finished_is_not_lost(void **state) {
+    TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
+    const struct tv_observation steps[STEPS_MAX] = {STARTED(5), FINISHED(9), GONE(20)};
+    struct tv_history h = folded(a, steps);
+    assert_int_equal(tv_history_call(&h, "R")->lost_us, 0);
+}
+
 /* What is read back is what was known, and goes on from there. */
 static void test_stored_and_read_again(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
@@ -581,7 +613,7 @@ static void test_bad_input_changes_nothing(void **state) {
         OBSERVED(JOINED, 9, .identity = "a"),
         OBSERVED(SEEN, 9, .sid = "", .identity = "a"),
         OBSERVED(LEFT, 9, .sid = too_long, .identity = "a"),
-        {.kind = TV_OBSERVED_SEEN, .room_sid = "R2", .at_us = S(5), .sid = "x", .identity = "x"},
+        {.kind = TV_OBSERVED_SEEN, .room_sid = "R2", .at_us = S(9), .sid = "x", .identity = "x"},
         {.kind = (enum tv_observation_kind)99, .room_sid = "R", .at_us = S(9), .sid = "a"},
     };
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
@@ -660,6 +692,8 @@ int main(void) {
         cmocka_unit_test(test_talk_is_each_ones_own),
         cmocka_unit_test(test_two_calls),
         cmocka_unit_test(test_lost_since),
+        cmocka_unit_test(test_an_old_list_tells_when_it_was),
+        cmocka_unit_test(test_what_has_finished_is_not_lost),
         cmocka_unit_test(test_stored_and_read_again),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_text_is_copied),
