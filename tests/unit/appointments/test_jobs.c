@@ -222,10 +222,10 @@ static void test_hostile_numbers(void **state) {
         struct answer *a = claim(rows[i].limit, rows[i].lease_ms);
         assert_int_equal(jobs_of(a)->n_jobs, rows[i].claimed);
         answer_free(a);
-        assert_int_equal(
-            fixture_count(&f, "SELECT floor(extract(epoch FROM max(run_at) - tv.tv_now()))"
-                              " FROM tv.job WHERE lease IS NOT NULL"),
-            rows[i].lease_s);
+        assert_int_equal(fixture_count(&f,
+                                       "SELECT floor(extract(epoch FROM max(run_at) - tv.tv_now()))"
+                                       " FROM tv.job WHERE lease IS NOT NULL"),
+                         rows[i].lease_s);
     }
     struct answer *one = NULL;
     static const char *const again[] = {"-1", "-2147483648", "2147483647"};
