@@ -76,8 +76,9 @@ static inline void fixture_clear(const struct fixture *f) {
     free(test_sql(&f->db, "DELETE FROM tv.inbox; DELETE FROM tv.inbox_head; DELETE FROM tv.event;"
                           "DELETE FROM tv.due; DELETE FROM tv.job; DELETE FROM tv.call_event;"
                           "DELETE FROM tv.presence; DELETE FROM tv.call;"
-                          "DELETE FROM tv.participant; DELETE FROM tv.appointment; DELETE FROM tv.idempotency;"
-                          "DELETE FROM tv.session_token; DELETE FROM tv.session"));
+                          "DELETE FROM tv.participant; DELETE FROM tv.appointment;"
+                          "DELETE FROM tv.idempotency; DELETE FROM tv.session_token;"
+                          "DELETE FROM tv.session"));
     free(test_sql(&f->db, "UPDATE tv.clinic SET waiting_room = false, patient_may_book = true,"
                           " reminders_s = '{86400}', reschedule_needs_confirmation = true"));
 }
