@@ -1,16 +1,13 @@
-/* calls.c - the record of calls: observations come in, and what follows from
- * them goes out.
+/* calls.c - the record of calls: observations come in, and what follows from them goes out.
  *
- * A webhook, a snapshot or a deletion goes the same way, a `struct change`:
- * read the book of the appointment that the room's name says, fold the
- * observation into its history, see what follows (news.h), and write all of it
- * with one statement that counts only while what was read still holds. If
- * somebody else was faster, the book is read again. So events may come twice,
- * in any order and at once; whoever is answered can rely on it that the commit
- * is done.
+ * A webhook, a snapshot or a deletion goes the same way, a `struct change`: read the book of the
+ * appointment that the room's name says, fold the observation into its history, see what follows
+ * (news.h), and write all of it with one statement that counts only while what was read still
+ * holds. If somebody else was faster, the book is read again. So events may come twice, in any
+ * order and at once; and who gets an answer can rely on it that the commit is done.
  *
- * A room whose name is not ours, or of an appointment that is not here, is left
- * alone: another installation may share the LiveKit. */
+ * A room whose name is not ours, or of an appointment that is not here, is left alone: another
+ * installation may share the LiveKit. */
 #include <stdio.h>
 
 #include "appointments_sql.h"
@@ -29,9 +26,8 @@ enum { TRIES_MAX = 8, IDENTITY_MAX = 256, WORD_MAX = 64, PEOPLE_MAX = 1000 };
 
 static struct tv_metric events_metric = {
     .name = "tv_calls_events_total",
-    .help = "Events of LiveKit, by type and by what became of them (recorded, "
-            "repeated, foreign: "
-            "a room of others, unknown: no such appointment, odd, forged, failed)",
+    .help = "Events of LiveKit, by type and what became of them (recorded, repeated, failed, odd, "
+            "forged, foreign: a room of others, unknown: no such appointment)",
     .type = TV_COUNTER,
     .labels = {"type", "outcome"},
 };
@@ -61,8 +57,7 @@ static void run(struct tv_call *call, const struct tv_pg_statement *st, const st
     tv_pg_submit(app_of(call)->pg, &query, 1, call->context.deadline_us, on_done, ctx);
 }
 
-/* -- a change of the record
- * ---------------------------------------------------------------------*/
+/* -- a change of the record ---------------------------------------------------------------------*/
 
 struct change {
     struct tv_call *call; /* its arena holds this */
@@ -229,23 +224,20 @@ static void start_change(const struct change *asked) {
     read_book(c);
 }
 
-/* -- record
- * -------------------------------------------------------------------------------------*/
+/* -- record -------------------------------------------------------------------------------------*/
 
 static const struct {
+    enum { NOTHING, OF_ROOM, OF_SOMEBODY } about;
     enum tv_observation_kind kind;
     enum news_cause cause;
-    bool known;
-    bool of_somebody;
 } event_kinds[] = {
-    [TELEVISIT__V1__CALL_EVENT__TYPE__ROOM_STARTED] = {TV_OBSERVED_STARTED, NEWS_EVENT, true,
-                                                       false},
-    [TELEVISIT__V1__CALL_EVENT__TYPE__ROOM_FINISHED] = {TV_OBSERVED_FINISHED, NEWS_FINISHED, true,
-                                                        false},
-    [TELEVISIT__V1__CALL_EVENT__TYPE__JOINED] = {TV_OBSERVED_JOINED, NEWS_CAME, true, true},
-    [TELEVISIT__V1__CALL_EVENT__TYPE__LEFT] = {TV_OBSERVED_LEFT, NEWS_EVENT, true, true},
-    [TELEVISIT__V1__CALL_EVENT__TYPE__ABORTED] = {TV_OBSERVED_ABORTED, NEWS_EVENT, true, true},
-    [TELEVISIT__V1__CALL_EVENT__TYPE__SEEN] = {TV_OBSERVED_SEEN, NEWS_EVENT, true, true},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__ROOM_STARTED] = {OF_ROOM, TV_OBSERVED_STARTED, NEWS_CAME},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__ROOM_FINISHED] = {OF_ROOM, TV_OBSERVED_FINISHED,
+                                                        NEWS_FINISHED},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__JOINED] = {OF_SOMEBODY, TV_OBSERVED_JOINED, NEWS_CAME},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__LEFT] = {OF_SOMEBODY, TV_OBSERVED_LEFT, NEWS_EVENT},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__ABORTED] = {OF_SOMEBODY, TV_OBSERVED_ABORTED, NEWS_EVENT},
+    [TELEVISIT__V1__CALL_EVENT__TYPE__SEEN] = {OF_SOMEBODY, TV_OBSERVED_SEEN, NEWS_EVENT},
 };
 
 static bool observe_event(const struct change *c, struct book *b) {
@@ -268,12 +260,12 @@ static bool is_word(const char *text, size_t min, size_t max) {
     return min <= len && len <= max;
 }
 
-/* Whether it can be kept. Nothing else is signed and sealed, unless LiveKit
- * itself changes. */
+/* Whether it can be kept: it is genuine, but LiveKit's ids might become longer one day. */
 static bool is_sound(const Televisit__V1__CallEvent *event) {
-    if ((size_t)event->type >= TV_ARRAY_LEN(event_kinds) || !event_kinds[event->type].known)
+    if ((size_t)event->type >= TV_ARRAY_LEN(event_kinds) ||
+        event_kinds[event->type].about == NOTHING)
         return false;
-    size_t min = event_kinds[event->type].of_somebody ? 1 : 0;
+    size_t min = event_kinds[event->type].about == OF_SOMEBODY ? 1 : 0;
     return is_word(event->id, 1, WORD_MAX) && is_word(event->room_sid, 1, WORD_MAX) &&
            is_word(event->sid, min, WORD_MAX) && is_word(event->identity, min, IDENTITY_MAX) &&
            is_word(event->reason, 0, WORD_MAX) && 0 <= event->age_ms &&
@@ -314,11 +306,9 @@ void calls_record(struct tv_call *call) {
                                   .event = event});
 }
 
-/* -- snapshot, closed
- * ---------------------------------------------------------------------------*/
+/* -- snapshot, closed ---------------------------------------------------------------------------*/
 
-/* Calls of this room whose sid is not `but`, and that began before, are gone.
- */
+/* Calls of this room whose sid is not `but`, and that began before, are gone. */
 static bool observe_gone(const struct change *c, struct book *b, const char *but, int64_t at_us,
                          enum tv_known known) {
     bool changed = false;
@@ -408,8 +398,7 @@ void calls_closed(struct tv_call *call) {
             .call = call, .room = room, .cause = NEWS_CLOSED, .observe = observe_closed});
 }
 
-/* -- settle
- * -------------------------------------------------------------------------------------*/
+/* -- settle -------------------------------------------------------------------------------------*/
 
 struct settle {
     struct tv_call *call;
@@ -513,116 +502,4 @@ void calls_settle(struct tv_call *call) {
     s->call = call;
     s->appointment_id = request->appointment_id;
     read_to_settle(s);
-}
-
-/* -- list
- * ---------------------------------------------------------------------------------------*/
-
-static Televisit__V1__Presence *show_presence(const struct tv_presence *p, struct tv_arena *a) {
-    Televisit__V1__Presence *m =
-        TV_PB_NEW(a, Televisit__V1__Presence, televisit__v1__presence__descriptor);
-    m->sid = tv_arena_strdup(a, p->sid);
-    m->participant_id = tv_arena_strdup(a, p->identity);
-    m->joined_at = tv_pb_time(p->joined.us, a);
-    m->joined_by = (Televisit__V1__KnownBy__Value)p->joined.by;
-    m->reason = tv_arena_strdup(a, p->reason);
-    if (tv_presence_is_in(p))
-        return m;
-    m->left_at = tv_pb_time(p->left.us, a);
-    m->left_by = (Televisit__V1__KnownBy__Value)p->left.by;
-    m->unsure = tv_presence_is_unsure(p);
-    if (m->unsure && p->gone_us != 0)
-        m->gone_at = tv_pb_time(p->gone_us, a);
-    return m;
-}
-
-static Televisit__V1__Call *show_call(const struct book *b, const struct tv_room_call *c,
-                                      struct tv_arena *a) {
-    struct tv_room room = {.generation = c->generation};
-    char name[TV_ROOM_NAME_MAX];
-    size_t count = 0;
-    const struct tv_presence *p;
-    Televisit__V1__Call *m = TV_PB_NEW(a, Televisit__V1__Call, televisit__v1__call__descriptor);
-    (void)snprintf(room.appointment_id, sizeof(room.appointment_id), "%s", b->appointment_id);
-    tv_room_format(&room, name);
-    m->room_sid = tv_arena_strdup(a, c->room_sid);
-    m->room = tv_arena_strdup(a, name);
-    m->started_at = tv_pb_time(c->started.us, a);
-    m->started_by = (Televisit__V1__KnownBy__Value)c->started.by;
-    if (c->over.by != TV_KNOWN_NOT)
-        m->over_at = tv_pb_time(c->over.us, a);
-    m->over_by = (Televisit__V1__KnownBy__Value)c->over.by;
-    TAILQ_FOREACH(p, &c->presences, link)
-        count++;
-    m->presences = tv_arena_calloc(a, count, sizeof(*m->presences));
-    TAILQ_FOREACH(p, &c->presences, link)
-        m->presences[m->n_presences++] = show_presence(p, a);
-    return m;
-}
-
-static bool was_there(const struct tv_history *h, const char *identity) {
-    const struct tv_room_call *c;
-    const struct tv_presence *p;
-    TAILQ_FOREACH(c, &h->calls, link)
-        TAILQ_FOREACH(p, &c->presences, link)
-            if (strcmp(p->identity, identity) == 0)
-                return true;
-    return false;
-}
-
-static Televisit__V1__PersonInCall *show_person(struct book *b, const struct book_person *p,
-                                                struct tv_arena *a) {
-    Televisit__V1__PersonInCall *m =
-        TV_PB_NEW(a, Televisit__V1__PersonInCall, televisit__v1__person_in_call__descriptor);
-    m->participant_id = tv_arena_strdup(a, p->id);
-    m->person_id = tv_arena_strdup(a, p->person_id);
-    m->type = (Televisit__V1__ParticipantType__Value)p->type;
-    m->present_seconds = tv_history_present_us(&b->history, p->id, b->now_us) / TV_US_PER_S;
-    m->talk_seconds =
-        tv_history_talk_us(&b->history, p->id, book_side_of, b, b->now_us) / TV_US_PER_S;
-    return m;
-}
-
-static Televisit__V1__ListCallsReply *show(struct book *b, struct tv_arena *a) {
-    Televisit__V1__ListCallsReply *m =
-        TV_PB_NEW(a, Televisit__V1__ListCallsReply, televisit__v1__list_calls_reply__descriptor);
-    const struct tv_room_call *c;
-    size_t count = 0;
-    TAILQ_FOREACH(c, &b->history.calls, link)
-        count++;
-    m->calls = tv_arena_calloc(a, count, sizeof(*m->calls));
-    TAILQ_FOREACH(c, &b->history.calls, link)
-        m->calls[m->n_calls++] = show_call(b, c, a);
-    m->people = tv_arena_calloc(a, b->people_count, sizeof(*m->people));
-    for (size_t i = 0; i < b->people_count; i++)
-        if (was_there(&b->history, b->people[i].id))
-            m->people[m->n_people++] = show_person(b, &b->people[i], a);
-    m->together_seconds =
-        tv_history_meeting(&b->history, book_side_of, b, b->now_us).together_us / TV_US_PER_S;
-    return m;
-}
-
-static void on_listed(void *ctx, enum tv_err err, const struct tv_error *e,
-                      const struct tv_pg_result *const *results, unsigned count) {
-    struct tv_call *call = ctx;
-    struct tv_error fault = TV_ERROR_INIT;
-    struct book b;
-    if (err != TV_OK)
-        tv_call_fail(call, e);
-    else if (tv_pg_rows(results[0]) == 0)
-        tv_call_failf(call, TV_ERR_NOT_FOUND, "There is no such appointment");
-    else if (book_read(results[0], call->arena, &b, &fault) != TV_OK)
-        tv_call_fail(call, &fault);
-    else
-        tv_call_reply(call, &show(&b, call->arena)->base);
-}
-
-void calls_list(struct tv_call *call) {
-    const Televisit__V1__ListCallsRequest *request = (const void *)call->request;
-    if (!tv_str_is_uuid(tv_str(request->appointment_id))) {
-        tv_call_failf(call, TV_ERR_NOT_FOUND, "There is no such appointment");
-        return;
-    }
-    const struct bind binds[] = {{"appointment_id", request->appointment_id}, {"event_id", NULL}};
-    run(call, &sql_calls_list, binds, TV_ARRAY_LEN(binds), on_listed, call);
 }

@@ -31,6 +31,9 @@ calls AS (
         lost_at = excluded.lost_at,
         snapshot_at = excluded.snapshot_at
     WHERE c.appointment_id = excluded.appointment_id
+        AND (c.started_at, c.started_by, c.over_at, c.over_by, c.lost_at, c.snapshot_at)
+            IS DISTINCT FROM (excluded.started_at, excluded.started_by, excluded.over_at,
+                              excluded.over_by, excluded.lost_at, excluded.snapshot_at)
     RETURNING 1
 ),
 presences AS (
