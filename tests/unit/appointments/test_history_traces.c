@@ -479,7 +479,8 @@ static void same_edges(const struct tv_history *a, const struct tv_history *b) {
     const struct tv_room_call *c = TAILQ_FIRST(&a->calls), *d = TAILQ_FIRST(&b->calls);
     for (; c != NULL && d != NULL; c = TAILQ_NEXT(c, link), d = TAILQ_NEXT(d, link)) {
         assert_string_equal(c->room_sid, d->room_sid);
-        assert_memory_equal(&c->started.us, &d->started.us, sizeof(c->started.us));
+        assert_int_equal(c->started.us, d->started.us);
+        assert_int_equal(c->started.by, d->started.by);
         assert_int_equal(c->over.us, d->over.us);
         assert_int_equal(c->over.by, d->over.by);
         const struct tv_presence *p = TAILQ_FIRST(&c->presences), *q = TAILQ_FIRST(&d->presences);
@@ -495,7 +496,7 @@ static void same_edges(const struct tv_history *a, const struct tv_history *b) {
     assert_true(c == NULL && d == NULL);
 }
 
-/* Told badly, then the same again in another order, and to somebody else in a third. */
+/* Told badly; of some the same again in another order, to whoever knows it and to somebody else. */
 static void run(struct trace *t, uint64_t seed, unsigned lost, struct tally *tally) {
     static struct told came[2 * TOLD_MAX];
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
@@ -506,6 +507,8 @@ static void run(struct trace *t, uint64_t seed, unsigned lost, struct tally *tal
     size_t count = tell_badly(t, &c, lost, came);
     fold_all(&h, came, count);
     judge(t, seed, &h, came, count, tally);
+    if (seed % 3 != 0)
+        return; /* what follows costs thrice as much */
     shuffle(came, count, &c);
     fold_all(&other, came, count);
     same_edges(&h, &other);
