@@ -106,6 +106,17 @@ static void drop_all(struct wishes *list) {
 
 static void make_some(struct tv_sweep *s);
 
+static void note_end(const struct wish *w, enum tv_err err) {
+    if (err == TV_OK) {
+        count_room("made", 1);
+        return;
+    }
+    w->sweep->how = TV_PULSE_UNSWEPT;
+    w->sweep->err = err;
+    tv_log_warn("a lost room was not made again", F_STR(ROOM, w->request.room),
+                F_STR(CODE, tv_err_info(err)->slug), F_INT(ATTEMPT, w->attempts));
+}
+
 static void on_made(void *ctx, enum tv_err err, const struct tv_error *e, ProtobufCMessage *reply) {
     struct wish *w = ctx;
     struct tv_sweep *s = w->sweep;
@@ -114,19 +125,13 @@ static void on_made(void *ctx, enum tv_err err, const struct tv_error *e, Protob
     s->in_flight--;
     if (err != TV_OK && (s->draining || !tv_bus_connected(s->bus)))
         s->cut = true;
-    if (err == TV_OK) {
-        count_room("made", 1);
-    } else if (tv_err_info(err)->http >= 500 && w->attempts < MAKE_ATTEMPTS && !s->cut) {
-        TAILQ_INSERT_TAIL(&s->failed, TV_TAKE_PTR(w), link);
+    if (err != TV_OK && tv_err_info(err)->http >= 500 && w->attempts < MAKE_ATTEMPTS && !s->cut) {
+        TAILQ_INSERT_TAIL(&s->failed, w, link);
         tv_timer_set(s->again, MAKE_AGAIN_US);
     } else {
-        s->how = TV_PULSE_UNSWEPT;
-        s->err = err;
-        tv_log_warn("a lost room was not made again", F_STR(ROOM, w->request.room),
-                    F_STR(CODE, tv_err_info(err)->slug), F_INT(ATTEMPT, w->attempts));
-    }
-    if (w != NULL)
+        note_end(w, err);
         tv_arena_free(w->arena);
+    }
     make_some(s);
     end_if_done(s);
 }

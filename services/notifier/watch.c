@@ -27,6 +27,7 @@ struct tv_media_watch {
     struct tv_timer *timer;   /* of what the pulse wants next */
     struct tv_arena *probe;   /* of the Probe in flight, else NULL */
     struct tv_arena *restore; /* of the RestoreMedia in flight, else NULL */
+    bool blind;               /* LiveKit is not known to be down: tokens, which asks it, is away */
     bool draining;
 };
 
@@ -46,26 +47,26 @@ static struct tv_metric outage = {
     .bucket_count = TV_ARRAY_LEN(outage_buckets),
 };
 
+/* Says once that LiveKit is away, and once that it is back. `err` is why it did not answer. */
 static void take_news(struct tv_media_watch *w, enum tv_pulse_news news, int64_t now_us,
                       enum tv_err err) {
+    bool is_down = w->pulse.livekit == TV_PULSE_DOWN, was_blind = w->blind;
     int64_t away_us = now_us - w->pulse.down_us;
 
-    if (w->pulse.livekit != TV_PULSE_UNKNOWN)
-        tv_set(tv_metric_single(&livekit_up), w->pulse.livekit == TV_PULSE_UP);
-    switch (news) {
-    case TV_PULSE_LOST:
+    w->blind = is_down && (was_blind || news == TV_PULSE_LOST) &&
+               (err == TV_ERR_UNAVAILABLE || err == TV_OK /* of a sweep that ends just now */);
+    if (w->pulse.livekit != TV_PULSE_UNKNOWN && !w->blind)
+        tv_set(tv_metric_single(&livekit_up), !is_down);
+    if (w->blind && news == TV_PULSE_LOST)
+        tv_log_warn("LiveKit cannot be asked: tokens is away");
+    else if (news == TV_PULSE_LOST || (is_down && was_blind && !w->blind))
         tv_log_warn("LiveKit does not answer", F_STR(CODE, tv_err_info(err)->slug));
-        break;
-    case TV_PULSE_BACK:
-        tv_observe(tv_metric_single(&outage), (double)away_us / 1e6);
+    else if (news == TV_PULSE_BACK)
         tv_log_info("LiveKit answers again", F_INT(DURATION_US, away_us));
-        break;
-    case TV_PULSE_RESTARTED:
+    else if (news == TV_PULSE_RESTARTED)
         tv_log_info("a running room is not in LiveKit as it was", F_STR(ROOM, w->pulse.room));
-        break;
-    default:
-        break;
-    }
+    if (news == TV_PULSE_BACK && !was_blind)
+        tv_observe(tv_metric_single(&outage), (double)away_us / 1e6);
 }
 
 /* -- asking -------------------------------------------------------------------------------------*/
