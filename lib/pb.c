@@ -9,9 +9,9 @@
 
 /* What protobuf-c may take from the arena while it unpacks one message. Two bytes can make a
  * sub-message of a hundred, so bounding the bytes alone would not bound the memory. Long lists get
- * less for each of their bytes: real ones take three. */
+ * less for each of their bytes: lists of rooms take seven. */
 #define UNPACK_BYTES_MAX (32u * TV_PB_MAX_BYTES)
-#define UNPACK_PER_BYTE 8
+#define UNPACK_PER_BYTE 12
 
 /* -- making and packing -------------------------------------------------------------------------*/
 

@@ -1,8 +1,8 @@
 /* tokens: the only service that holds LiveKit's secret. It makes, watches and deletes rooms, signs
  * what lets a person into one, and verifies what LiveKit tells of them. It keeps nothing that must
  * not be lost: rooms it has forgotten it finds again by asking LiveKit (docs/ARCHITECTURE.md, "A
- * join"). It is ready without LiveKit, for a replica more would not bring LiveKit back; joins answer
- * media-unavailable meanwhile. */
+ * join"). It is ready without LiveKit, for a replica more would not bring LiveKit back; joins
+ * answer media-unavailable meanwhile. */
 #include "lib/clock.h"
 #include "lib/jwt.h"
 #include "lib/service.h"

@@ -245,35 +245,49 @@ static void test_answers_to_all_operations(void **state) {
     }
 }
 
-/* A list of `count` rooms as LiveKit would send it, with a head. Returns owned. */
-static char *list_of(size_t count, size_t *ret_len) {
-    struct tv_buf body = TV_BUF_INIT(64 << 20), answer = TV_BUF_INIT(64 << 20);
-    for (size_t i = 0; i < count; i++)
-        tv_buf_append(&body,
-                      "\x0a\x12\x0a\x04RM_1\x12\x06room_1\x3a\x02xy", /* and what we do not know */
-                      20);
+/* One room of a list: of the least that it can say, nothing at all, and as LiveKit sends it (234
+ * bytes), with fields that we do not know. */
+#define CODEC                                                                                      \
+    "\x3a\x0c\x0a\x0a"                                                                             \
+    "audio/PCMU"
+static const struct tv_str small_room = TV_S("\x0a\x0e\x0a\x04RM_1\x12\x06room_1");
+static const struct tv_str no_room = TV_S("\x0a\x00");
+static const struct tv_str real_room =
+    TV_S("\x0a\xe7\x01\x0a\x04RM_1\x12\x06room_1\x28\x82\x97\x8e\xd8\x06\x50\xd8\x04\x70\xd8\x04"
+         "\x32\x2b"
+         "0123456789012345678901234567890123456789012" CODEC CODEC CODEC CODEC CODEC CODEC CODEC
+             CODEC CODEC CODEC "\x42\x12"
+         "012345678901234567");
+
+/* An answer with `count` of them. Returns owned. */
+static char *list_of(struct tv_str room, size_t count, size_t *ret_len) {
+    struct tv_buf answer = TV_BUF_INIT(64 << 20);
     tv_buf_printf(&answer,
                   "HTTP/1.1 200 OK\r\nContent-Type: " PROTOBUF "\r\nContent-Length: %zu\r\n\r\n",
-                  body.len);
-    tv_buf_str(&answer, tv_buf_view(&body));
-    tv_buf_done(&body);
+                  room.len * count);
+    for (size_t i = 0; i < count; i++)
+        tv_buf_str(&answer, room);
     *ret_len = answer.len;
     return answer.data;
 }
 
 static void test_long_lists(void **state) {
-    static const struct {
+    const struct {
+        struct tv_str room;
         size_t count;
         enum operation operation;
         enum tv_err err;
     } cases[] = {
-        {20000, LIST, TV_OK}, /* 400 KB: more than one message of ours may have */
-        {500000, LIST, AWAY}, /* 10 MB */
-        {20000, FIND, AWAY},  /* who asks for one room does not get all of them */
+        {small_room, 25000, LIST, TV_OK}, /* 400 KB: more than one message of ours may have */
+        {real_room, 30000, LIST, TV_OK},  /* 7 MB */
+        {real_room, 40000, LIST, AWAY},   /* 9 MB */
+        {no_room, 4000000, LIST, AWAY},   /* 8 MB that would become 500 */
+        {small_room, 25000, FIND, AWAY},  /* who asks for one room does not get all of them */
     };
+    assert_int_equal(real_room.len, 234);
     for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
         struct test_raw_step step = {CLOSE};
-        char *text = list_of(cases[i].count, &step.len);
+        char *text = list_of(cases[i].room, cases[i].count, &step.len);
         step.text = text;
         struct test_raw *s = test_raw_start(&step, 1);
         struct outcome o;
