@@ -69,6 +69,14 @@ export class Clinic {
     await this.stack.remove();
   }
 
+  /** What our own programs have logged, by the name of the part. */
+  async logs() {
+    const { parts } = await this.stack.info();
+    const named = ['appointments', 'tokens', 'notifier', 'gateway'].map(async (name) =>
+      [name, await readFile(parts[name].log, 'utf8')]);
+    return Object.fromEntries(await Promise.all(named));
+  }
+
   /** @param {string[]} shift as stackctl wants it; it may only go forward */
   async moveClock(...shift) {
     const from = Date.now();
