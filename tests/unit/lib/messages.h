@@ -10,10 +10,13 @@
 #include "lib/pb.h"
 #include "livekit/livekit.pb-c.h"
 #include "televisit/v1/appointments.pb-c.h"
+#include "televisit/v1/book.pb-c.h"
+#include "televisit/v1/calls.pb-c.h"
 #include "televisit/v1/clinic.pb-c.h"
 #include "televisit/v1/due.pb-c.h"
 #include "televisit/v1/gateway.pb-c.h"
 #include "televisit/v1/inbox.pb-c.h"
+#include "televisit/v1/jobs.pb-c.h"
 #include "televisit/v1/sessions.pb-c.h"
 #include "televisit/v1/tokens.pb-c.h"
 
@@ -22,7 +25,8 @@ static const ProtobufCServiceDescriptor *const messages_services[] = {
     &televisit__v1__appointments__descriptor, &televisit__v1__clinics__descriptor,
     &televisit__v1__due__descriptor,          &televisit__v1__gateway__descriptor,
     &televisit__v1__inbox__descriptor,        &televisit__v1__sessions__descriptor,
-    &televisit__v1__tokens__descriptor,
+    &televisit__v1__tokens__descriptor,       &televisit__v1__calls__descriptor,
+    &televisit__v1__jobs__descriptor,
 };
 
 /* What travels otherwise: sealed, signed, as an error, to LiveKit. */
@@ -39,6 +43,13 @@ static const ProtobufCMessageDescriptor *const messages_roots[] = {
     &televisit__v1__jose_header__descriptor,
     &livekit__list_rooms_request__descriptor,
     &livekit__list_rooms_response__descriptor,
+    &livekit__list_participants_request__descriptor,
+    &livekit__list_participants_response__descriptor,
+    &livekit__webhook_event__descriptor,
+    &livekit__webhook_token__descriptor,
+    &televisit__v1__call_event__descriptor,
+    &televisit__v1__book__descriptor,
+    &televisit__v1__book_change__descriptor,
 };
 
 static void messages_add(const ProtobufCMessageDescriptor *type,
