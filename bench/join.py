@@ -8,51 +8,19 @@ build/bench/join.json and a table. docs/BENCH.md says how to read it.
 """
 
 import argparse
-import base64
-import hashlib
-import hmac
 import json
-import os
-import platform
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
-import uuid
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = ROOT / "build" / "bench" / "bin"
-STACK_DIR = ROOT / "build" / "bench" / "stack"
-SERVICES = ("gateway", "appointments", "tokens", "notifier")
+from common import (BIN, MEASURED, SERVICES, STACK_DIR, Meter, gateway_port, join_lines, load,
+                    machine, psql, rss_mb, seed, stack, stack_up, write, write_lines)
+
 PAIRS = 64  # appointments; both sides of each join
 PAST = 20000  # further appointments, over long ago: a clinic has some, and plans depend on it
-
-SEED = """
-WITH clinic AS (
-    INSERT INTO tv.clinic (slug, name, time_zone) VALUES (:'slug', 'Bench', 'UTC') RETURNING id),
-people AS (
-    INSERT INTO tv.person (clinic_id, role, display_name)
-    SELECT id, role, role || n FROM clinic, generate_series(1, :pairs) n,
-           unnest(ARRAY['DOCTOR', 'PATIENT']) role
-    RETURNING clinic_id, id, role, display_name),
-pairs AS (
-    SELECT d.clinic_id, d.id AS doctor_id, p.id AS patient_id, gen_random_uuid() AS id
-    FROM people d JOIN people p
-      ON d.role = 'DOCTOR' AND p.display_name = replace(d.display_name, 'DOCTOR', 'PATIENT')),
-appointments AS (
-    INSERT INTO tv.appointment (clinic_id, id, status, doctor_id, patient_id, starts_at, ends_at,
-        opens_at, closes_at, time_zone, created_at, created_by, updated_at, updated_by)
-    SELECT clinic_id, id, 'CONFIRMED', doctor_id, patient_id, t.now, t.now + interval '30 minutes',
-        t.now - interval '30 minutes', t.now + interval '2 hours', 'UTC',
-        t.now, doctor_id, t.now, doctor_id
-    FROM pairs, (SELECT tv.tv_now() AS now) t RETURNING 1)
-INSERT INTO tv.participant (clinic_id, appointment_id, person_id, type, added_at)
-SELECT clinic_id, id, doctor_id, 'DOCTOR', tv.tv_now() FROM pairs
-UNION ALL
-SELECT clinic_id, id, patient_id, 'PATIENT', tv.tv_now() FROM pairs
-RETURNING clinic_id, appointment_id, person_id, type
-"""
 
 SEED_PAST = """
 WITH pair AS (
@@ -73,101 +41,6 @@ ANALYZE tv.appointment, tv.participant, tv.clinic, tv.person;
 """
 
 
-def stack(*arguments):
-    done = subprocess.run([ROOT / "tools" / "stackctl", "--dir", STACK_DIR, *arguments], text=True,
-                          stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"bench: stackctl {' '.join(map(str, arguments))} failed:\n{done.stdout}")
-    return done.stdout
-
-
-# -- CPU time and memory of processes ------------------------------------------------------------
-
-def children(pid):
-    try:
-        tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [int(task) for task in tasks]
-
-
-def cpu_us(pid):
-    """CPU time of a process and its children, from the scheduler's own count (nanoseconds)."""
-    total = 0.0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0]) / 1000
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return total + sum(cpu_us(child) for child in children(pid) if Path(f"/proc/{child}").exists())
-
-
-def rss_mb(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return None
-
-
-class Meter:
-    """CPU time of several processes between two looks."""
-
-    def __init__(self, pids):
-        self._pids = pids
-        self._before = {name: cpu_us(pid) for name, pid in pids.items()}
-
-    def per(self, count):
-        return {name: round((cpu_us(pid) - self._before[name]) / count, 2)
-                for name, pid in self._pids.items()}
-
-
-# -- requests --------------------------------------------------------------------------------------
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def access_token(key_line, clinic, person, role):
-    kid, _, key = key_line.partition(":")
-    now = int(time.time())
-    head = {"alg": "HS256", "typ": "at+jwt", "kid": kid}
-    claims = {"iss": "televisit", "aud": "televisit", "sub": person, "cid": clinic,
-              "sid": str(uuid.uuid4()), "role": role, "iat": now, "exp": now + 3600}
-    text = ".".join(b64(json.dumps(part).encode()) for part in (head, claims))
-    secret = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
-    return f"{text}.{b64(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
-
-
-def write_requests(path, info):
-    """One join for each participant, as bench/load reads them."""
-    url = Path(info["databaseUrlFile"]).read_text().strip()
-    slug = f"bench-{uuid.uuid4().hex[:8]}"
-    rows = subprocess.run(
-        ["psql", url, "-v", "ON_ERROR_STOP=1", "-qAtF", "\t", "-v", f"slug={slug}",
-         "-v", f"pairs={PAIRS}"], input=SEED, text=True, check=True,
-        stdout=subprocess.PIPE).stdout.splitlines()
-    subprocess.run(["psql", url, "-v", "ON_ERROR_STOP=1", "-q", "-v", f"slug={slug}",
-                    "-v", f"past={PAST}"], input=SEED_PAST, text=True, check=True)
-    key = (Path(info["dir"]) / "secrets" / "session-key").read_text().splitlines()[0].strip()
-    with open(path, "w", encoding="utf-8") as out:
-        for row in rows:
-            clinic, appointment, person, kind = row.split("\t")
-            token = access_token(key, clinic, person, kind)
-            body = json.dumps({"participantType": kind})
-            out.write(f"POST\t/v1/appointments/{appointment}/join\t{token}\t{body}\n")
-
-
-def load(port, connections, seconds, requests, rate=0.0):
-    done = subprocess.run(
-        [BIN / "load", "--port", str(port), "--connections", str(connections), "--seconds",
-         str(seconds), "--rate", str(rate), requests], text=True, stdout=subprocess.PIPE,
-        check=True)
-    result = json.loads(done.stdout)
-    if set(result["status"]) - {"200"}:
-        sys.exit(f"bench: joins failed: {result['status']}")
-    return result
-
-
 # -- floors ----------------------------------------------------------------------------------------
 
 def floor_http(connections, seconds, requests, port):
@@ -183,7 +56,7 @@ def floor_http(connections, seconds, requests, port):
                     raise
                 time.sleep(0.01)
         meter = Meter({"http": server.pid})
-        return meter.per(load(port, connections, seconds, requests)["requests"])["http"]
+        return meter.per(load(port, connections, requests, "--seconds", str(seconds))["requests"])["http"]
     finally:
         server.terminate()
         server.wait()
@@ -227,14 +100,12 @@ def plain_nats():
 
 
 def free_port():
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
 def wait_for_port(port):
-    import socket
     deadline = time.monotonic() + 5
     while True:
         with socket.socket() as s:
@@ -279,24 +150,23 @@ def ready_ms(info):
 # -- the run ---------------------------------------------------------------------------------------
 
 def measure(seconds):
-    stack("up", "--detach", "--ports", "free", "--no-seed", "--variant", "release",
-          "--set", "gateway:TELEVISIT_RATE_PERCENT=0")
-    info = json.loads(stack("info"))
+    info = stack_up()
     pids = {name: part["pid"] for name, part in info["parts"].items()}
-    port = int(info["parts"]["gateway"]["url"].rsplit(":", 1)[1])
+    port = gateway_port(info)
     requests = STACK_DIR / "joins.txt"
-    write_requests(requests, info)
+    slug, rows = seed(info, PAIRS)
+    psql(info, SEED_PAST, slug=slug, past=PAST)
+    write_lines(requests, join_lines(info, rows))
+    for_seconds = ("--seconds", str(seconds))
 
     rss_idle = {name: rss_mb(pids[name]) for name in SERVICES}
-    load(port, 32, 2, requests)  # rooms made, caches and plans warm
-    one = load(port, 1, seconds, requests)
-    measured = {name: pids[name] for name in ("gateway", "appointments", "tokens", "nats",
-                                              "postgres")}
-    meter = Meter(measured)
-    full = load(port, 32, seconds, requests)
+    load(port, 32, requests, "--seconds", "2")  # rooms made, caches and plans warm
+    one = load(port, 1, requests, *for_seconds)
+    meter = Meter({name: pids[name] for name in MEASURED})
+    full = load(port, 32, requests, *for_seconds)
     cpu = meter.per(full["requests"])
     rss_load = {name: rss_mb(pids[name]) for name in SERVICES}
-    half = load(port, 32, seconds, requests, rate=full["per_second"] / 2)
+    half = load(port, 32, requests, *for_seconds, "--rate", str(full["per_second"] / 2))
 
     nats, nats_url = plain_nats()
     database = Path(info["databaseUrlFile"]).read_text().strip()
@@ -322,33 +192,15 @@ def measure(seconds):
         "floors_cpu_us": floors, "floors_sum_us": round(floor_sum, 1),
         "ratio_to_floors": round(sum(cpu.values()) / floor_sum, 2),
         "rss_idle_mb": rss_idle, "rss_load_mb": rss_load, "ready_ms": ready_ms(info),
-        "load_average": os.getloadavg(),
-        "machine": {"cores": os.cpu_count(), "kernel": platform.release(),
-                    "system": platform.freedesktop_os_release()["PRETTY_NAME"]},
-    }
+    } | machine()
     stack("reset")
     return result
-
-
-def show(value, indent=0):
-    for name, entry in value.items():
-        if isinstance(entry, dict):
-            print(f"{' ' * indent}{name}")
-            show(entry, indent + 2)
-        else:
-            print(f"{' ' * indent}{name:<{30 - indent}} {entry}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8, help="length of each measurement")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "join.json")
-    options = parser.parse_args()
-    result = measure(options.seconds)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
-    show(result)
-    print(f"\nwritten to {options.out.relative_to(Path.cwd())}")
+    write(measure(parser.parse_args().seconds), "join")
 
 
 if __name__ == "__main__":

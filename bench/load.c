@@ -1,9 +1,9 @@
 /* load - sends HTTP requests over a fixed number of connections and measures each.
  *
- *   load --port 8080 --connections 32 --seconds 5 [--rate 4000] requests.txt
+ *   load --port 8080 --connections 32 --seconds 5 [--rate 4000 | --once] requests.txt
  *
  * requests.txt holds one request a line: METHOD, path, bearer token and body, separated by tabs;
- * the connections go round it. Without --rate each connection sends its next request when the
+ * the connections go round it, with --once a single time and then it ends. Without --rate each connection sends its next request when the
  * answer to the last has come (closed loop). With --rate requests are due at fixed instants, and
  * latency is counted from that instant, so that waiting for a free connection is part of it. One
  * JSON object on stdout: counts by status, and latency percentiles in milliseconds.
@@ -42,6 +42,7 @@ struct connection {
 
 static struct request *requests;
 static size_t request_count, next_request;
+static bool once; /* each request is sent a single time */
 static unsigned status_counts[STATUS_MAX];
 static float *samples_ms;
 static size_t sample_count;
@@ -109,7 +110,9 @@ static void open_connection(struct connection *c, unsigned port, int epoll) {
 
 static void send_next(struct connection *c, int64_t due_us) {
     const struct request *r = &requests[next_request];
-    next_request = (next_request + 1) % request_count;
+    next_request++;
+    if (!once)
+        next_request %= request_count;
     c->busy = true;
     c->due_us = due_us;
     c->got = 0;
@@ -185,12 +188,14 @@ static struct connection *find_idle(struct connection *all, unsigned count) {
     return NULL;
 }
 
+static bool all_sent(void) { return once && next_request == request_count; }
+
 static void run(struct connection *all, unsigned count, int epoll, int64_t for_us, double rate) {
     int64_t start_us = now_us(), end_us = start_us + for_us;
     uint64_t sent = 0;
     bool open_loop = rate > 0;
     struct epoll_event events[64];
-    for (unsigned i = 0; !open_loop && i < count; i++)
+    for (unsigned i = 0; !open_loop && i < count && !all_sent(); i++)
         send_next(&all[i], now_us());
     for (;;) {
         int64_t now = now_us();
@@ -207,7 +212,7 @@ static void run(struct connection *all, unsigned count, int epoll, int64_t for_u
             send_next(idle, due);
             sent++;
         }
-        if (now >= end_us) {
+        if (now >= end_us || all_sent()) {
             bool busy = false;
             for (unsigned i = 0; i < count; i++)
                 busy = busy || all[i].busy;
@@ -217,7 +222,7 @@ static void run(struct connection *all, unsigned count, int epoll, int64_t for_u
         int n = epoll_wait(epoll, events, 64, wait_ms);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
-            if (take_answer(c) && !open_loop && now_us() < end_us)
+            if (take_answer(c) && !open_loop && now_us() < end_us && !all_sent())
                 send_next(c, now_us());
         }
     }
@@ -228,6 +233,7 @@ int main(int argc, char **argv) {
                                             {"connections", required_argument, NULL, 'c'},
                                             {"seconds", required_argument, NULL, 's'},
                                             {"rate", required_argument, NULL, 'r'},
+                                            {"once", no_argument, NULL, 'o'},
                                             {NULL, 0, NULL, 0}};
     unsigned port = 0, count = 1;
     double seconds = 5, rate = 0;
@@ -245,12 +251,17 @@ int main(int argc, char **argv) {
         case 'r':
             rate = strtod(optarg, NULL);
             break;
+        case 'o':
+            once = true;
+            break;
         default:
             return 2;
         }
     }
-    if (optind != argc - 1 || port == 0 || count == 0 || count > 4096 || seconds > 600) {
-        fprintf(stderr, "usage: load --port N --connections N --seconds S [--rate R] FILE\n");
+    if (optind != argc - 1 || port == 0 || count == 0 || count > 4096 || seconds > 600 ||
+        (once && rate > 0)) {
+        fprintf(stderr,
+                "usage: load --port N --connections N --seconds S [--rate R | --once] FILE\n");
         return 2;
     }
     read_requests(argv[optind]);

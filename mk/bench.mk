@@ -13,8 +13,11 @@ $(BENCH_BIN)/%: bench/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(BENCH_CFLAGS) -o $@ $< $(if $($*_PKG),$$($(PKG_CONFIG) --cflags --libs $($*_PKG)))
 
-.PHONY: bench bench-join
-bench: bench-join ## all measurements, as JSON in build/bench and as tables
+.PHONY: bench bench-join bench-calls
+bench: bench-join bench-calls ## all measurements, as JSON in build/bench and as tables
 bench-join: deps livekit $(BENCH_PROGRAMS:%=$(BENCH_BIN)/%) ## joins beside the floors of their parts
 	@$(MAKE) --no-print-directory VARIANT=release all
 	@$(PYTHON) bench/join.py --seconds $(BENCH_SECONDS)
+bench-calls: deps livekit $(BENCH_BIN)/load ## webhooks recorded, and the first join of a room
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@$(PYTHON) bench/calls.py

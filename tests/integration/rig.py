@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +19,9 @@ import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "harness"))
+from livekit import LiveKit  # pylint: disable=wrong-import-position
+
 STACKCTL = str(ROOT / "tools" / "stackctl")
 VARIANT = os.environ.get("TV_VARIANT", "asan")
 SERVICES = ("appointments", "tokens", "notifier", "gateway")
@@ -176,6 +180,20 @@ class Rig:
             SELECT p.clinic_id, p.id, (SELECT password_hash FROM tv.credential LIMIT 1)
             FROM person p""")
         return [Person(self, f"{person_id}@added.example", person_id) for person_id in ids]
+
+    def livekit(self):
+        """The stack's LiveKit, with its key."""
+        secret = Path(self.info["livekitSecretFile"]).read_text().strip()
+        return LiveKit(self.info["livekitUrl"], self.info["livekitKey"], secret)
+
+    def webhook(self, event, *token):
+        """Posts an event, or the text of one, as LiveKit does. The token is signed here unless one
+        is given; None: none."""
+        body = event if isinstance(event, str) else json.dumps(event)
+        authorization = token[0] if token else self.livekit().token_of_webhook(body)
+        headers = {} if authorization is None else {"Authorization": authorization}
+        return self.ask("POST", "/v1/livekit/webhook", body,
+                        **headers, **{"Content-Type": "application/webhook+json"})
 
     def visit(self, path, part, timeout=10):
         """What a part answers on its private port; None when nobody answers there."""

@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import http.client
 import json
 import sys
 import unittest
@@ -21,18 +20,6 @@ def setUpModule():
 def claims_of(token):
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-
-
-def validate(token):
-    """What LiveKit says of a token: (status, text)."""
-    host = rig.info["livekitUrl"].split("//")[1]
-    connection = http.client.HTTPConnection(host, timeout=10)
-    try:
-        connection.request("GET", f"/rtc/validate?access_token={token}")
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
 
 
 class Join(unittest.TestCase):
@@ -72,7 +59,7 @@ class Join(unittest.TestCase):
         self.assertLessEqual(claims["exp"], now + 601)
         self.assertLessEqual(claims["exp"],
                              datetime.datetime.fromisoformat(visit["join"]["closesAt"]).timestamp())
-        self.assertEqual((200, "success"), validate(answer.json["token"]))
+        self.assertEqual((200, "success"), rig.livekit().validate(answer.json["token"]))
 
     def test_both_sides_share_one_room(self):
         visit = self.booked(datetime.timedelta(minutes=12))
@@ -137,7 +124,7 @@ class Join(unittest.TestCase):
         token = self.patient.join(visit["id"], "PATIENT").json["token"]
         rig.ctl("stop", "livekit")  # it forgets its rooms
         rig.ctl("start", "livekit")
-        self.assertEqual(404, validate(token)[0])
+        self.assertEqual(404, rig.livekit().validate(token)[0])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ CREATE TABLE tv.call (
     over_by text CHECK (over_by IN ('ASSUMED', 'SNAPSHOT', 'WEBHOOK')),
     lost_at timestamptz, -- LiveKit was found without it; it was gone by then
     snapshot_at timestamptz, -- of the latest list of who is in the room
+    recorded_at timestamptz NOT NULL DEFAULT tv.tv_now(), -- heard of first
     PRIMARY KEY (clinic_id, room_sid),
     FOREIGN KEY (clinic_id, appointment_id) REFERENCES tv.appointment (clinic_id, id),
     CHECK ((over_at IS NULL) = (over_by IS NULL)),

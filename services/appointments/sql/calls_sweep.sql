@@ -32,12 +32,12 @@ listed AS MATERIALIZED (
         WHEN coalesce(nullif(split_part(r.room, '.', 2), '')::bigint, 1) > 2147483647 THEN NULL
         ELSE substr(r.room, 6, 36)::uuid END
 ),
--- Calls that LiveKit should have listed: those that began just now it may not have had yet.
+-- Calls that LiveKit should have listed: we had heard of them before we asked.
 missing AS MATERIALIZED (
     SELECT c.clinic_id, c.room_sid, c.appointment_id, c.generation, c.started_at, c.lost_at,
            name.room
     FROM asked
-    JOIN tv.call c ON c.over_at IS NULL AND c.started_at < asked.listed_at - interval '2 seconds'
+    JOIN tv.call c ON c.over_at IS NULL AND c.recorded_at < asked.listed_at
     CROSS JOIN LATERAL (SELECT tv.room_name(c.appointment_id, c.generation) AS room) name
     WHERE name.room COLLATE "C" > :after
         AND (:last = '' OR name.room COLLATE "C" <= :last)

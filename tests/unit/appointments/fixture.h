@@ -336,9 +336,9 @@ static inline void fixture_call(const struct fixture *f, const char *id, const c
                                 const char *started_at, const char *in) {
     free(fixture_sql(f,
                      "INSERT INTO tv.call (clinic_id, room_sid, appointment_id, generation,"
-                     " started_at, started_by) SELECT clinic_id, '%s', id, generation, '%s',"
-                     " 'WEBHOOK' FROM tv.appointment WHERE id = '%s'",
-                     room_sid, started_at, id));
+                     " started_at, started_by, recorded_at) SELECT clinic_id, '%s', id,"
+                     " generation, '%s', 'WEBHOOK', '%s' FROM tv.appointment WHERE id = '%s'",
+                     room_sid, started_at, started_at, id));
     free(fixture_sql(f,
                      "WITH who AS (UPDATE tv.participant SET in_call_since = '%s' WHERE"
                      " appointment_id = '%s' AND person_id = coalesce(%s%s%s, person_id)"

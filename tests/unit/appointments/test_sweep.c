@@ -294,9 +294,9 @@ static void test_when_it_was_lost(void **state) {
 /* What began when LiveKit was being asked need not be in its answer. */
 static void test_a_call_younger_than_the_list(void **state) {
     fixture_call(&f, first, "RM_1", "2026-11-26T11:29:50Z", NULL);
-    assert_reply(sweep((struct sweeping){.age_ms = "8000"}), "0 0 f:");
+    assert_reply(sweep((struct sweeping){.age_ms = "10000"}), "0 0 f:");
     assert_jobs("");
-    assert_reply(sweep((struct sweeping){.age_ms = "7999"}), "0 1 t: room_%1");
+    assert_reply(sweep((struct sweeping){.age_ms = "9999"}), "0 1 t: room_%1");
     free(test_sql(&f.db, "UPDATE tv.call SET lost_at = NULL"));
     assert_reply(sweep((struct sweeping){.age_ms = "9223372036854775807"}), "0 0 f:");
 }

@@ -80,9 +80,10 @@ static void assert_json(const void *m, const char *expected) {
 
 static void test_defaults_are_written(void **state) {
     struct tv_arena *a = tv_arena_new();
-    assert_json(tv_pb_new(&televisit__v1__inbox_entry__descriptor, a),
-                "{\"seq\":\"0\",\"eventId\":\"\",\"type\":\"\",\"clinicId\":\"\",\"personId\":\"\","
-                "\"appointmentId\":\"\",\"appointmentVersion\":\"0\",\"timeZone\":\"\"}");
+    assert_json(
+        tv_pb_new(&televisit__v1__inbox_entry__descriptor, a),
+        "{\"seq\":\"0\",\"eventId\":\"\",\"type\":\"\",\"clinicId\":\"\",\"personId\":\"\","
+        "\"appointmentId\":\"\",\"appointmentVersion\":\"0\",\"timeZone\":\"\",\"actorId\":\"\"}");
     assert_json(tv_pb_new(&televisit__v1__policy__descriptor, a),
                 "{\"opensBefore\":0,\"closesAfter\":0,\"waitingRoom\":false,"
                 "\"patientMayBook\":false,\"rescheduleNeedsConfirmation\":false,\"reminders\":[],"
@@ -124,12 +125,13 @@ static void test_values_are_written(void **state) {
     assert_json(&fire, "{\"told\":[],\"fired\":-2147483648,\"expired\":0,"
                        "\"now\":\"2026-03-29T09:00:00.123Z\","
                        "\"nextDueAt\":\"1969-12-31T23:59:59.999999Z\",\"more\":false,"
-                       "\"backlog\":0}");
+                       "\"backlog\":0,\"mediaMissed\":false}");
     fire.now->seconds = INT64_MAX; /* of a broken peer: shown as the last instant there is */
     fire.next_due_at->seconds = INT64_MIN;
     assert_json(&fire, "{\"told\":[],\"fired\":-2147483648,\"expired\":0,"
                        "\"now\":\"9999-12-31T23:59:59.999999Z\","
-                       "\"nextDueAt\":\"0001-01-01T00:00:00Z\",\"more\":false,\"backlog\":0}");
+                       "\"nextDueAt\":\"0001-01-01T00:00:00Z\",\"more\":false,\"backlog\":0,"
+                       "\"mediaMissed\":false}");
 
     Televisit__V1__Join join = TELEVISIT__V1__JOIN__INIT;
     join.decision = 77; /* of a newer peer */
@@ -175,20 +177,22 @@ static const struct {
     const ProtobufCMessageDescriptor *type;
     const char *json, *again;
 } accepted[] = {
-    {JOIN, "{}", "{\"appointmentId\":\"\",\"participantType\":\"UNSPECIFIED\"}"},
+    {JOIN, "{}", "{\"appointmentId\":\"\",\"participantType\":\"UNSPECIFIED\",\"takeOver\":false}"},
     {JOIN, " \t\r\n{ \"appointmentId\" : \"x\" } \n",
-     "{\"appointmentId\":\"x\",\"participantType\":\"UNSPECIFIED\"}"},
+     "{\"appointmentId\":\"x\",\"participantType\":\"UNSPECIFIED\",\"takeOver\":false}"},
     {JOIN, "{\"participantType\":\"DOCTOR\"}",
-     "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\"}"},
-    {JOIN, "{\"participantType\":2}", "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\"}"},
-    {JOIN, "{\"participantType\":2.0}", "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\"}"},
+     "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\",\"takeOver\":false}"},
+    {JOIN, "{\"participantType\":2}",
+     "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\",\"takeOver\":false}"},
+    {JOIN, "{\"participantType\":2.0}",
+     "{\"appointmentId\":\"\",\"participantType\":\"DOCTOR\",\"takeOver\":false}"},
     {JOIN, "{\"participantType\":null,\"appointmentId\":null}",
-     "{\"appointmentId\":\"\",\"participantType\":\"UNSPECIFIED\"}"},
+     "{\"appointmentId\":\"\",\"participantType\":\"UNSPECIFIED\",\"takeOver\":false}"},
     {JOIN, "{\"appointment_id\":\"x\"}",
-     "{\"appointmentId\":\"x\",\"participantType\":\"UNSPECIFIED\"}"},
+     "{\"appointmentId\":\"x\",\"participantType\":\"UNSPECIFIED\",\"takeOver\":false}"},
     {JOIN, "{\"appointmentId\":\"\\u00e9 \\ud83d\\ude00 \xf0\x9f\x98\x80\"}",
      "{\"appointmentId\":\"\xc3\xa9 \xf0\x9f\x98\x80 \xf0\x9f\x98\x80\","
-     "\"participantType\":\"UNSPECIFIED\"}"},
+     "\"participantType\":\"UNSPECIFIED\",\"takeOver\":false}"},
     {HOURS, "{\"hours\":[{\"weekday\":7},{\"weekday\":\"-3\"},{\"weekday\":1e1},{}]}",
      "{\"doctorId\":\"\",\"hours\":["
      "{\"weekday\":7,\"from\":\"\",\"to\":\"\",\"slotMinutes\":0},"
