@@ -92,12 +92,15 @@ CREATE OR REPLACE FUNCTION tv.faults() RETURNS TABLE (rule text, place text)
     JOIN tv.call c ON (c.clinic_id, c.room_sid) = (p.clinic_id, p.room_sid)
     WHERE p.left_at IS NULL AND c.over_at IS NOT NULL
     UNION ALL
-    -- What is said of each person is what the record says.
+    -- What is said of each person is what the record says. Whoever was put out by another device of
+    -- their own stays in until that one comes, or is known not to have come.
     SELECT 'in the call is who is in the record', who.id::text
     FROM tv.participant who
     WHERE (who.in_call_since IS NOT NULL) <> EXISTS (
         SELECT FROM tv.call c
         JOIN tv.presence p ON (p.clinic_id, p.room_sid) = (c.clinic_id, c.room_sid)
         WHERE (c.clinic_id, c.appointment_id) = (who.clinic_id, who.appointment_id)
-            AND c.over_at IS NULL AND p.left_at IS NULL AND p.identity = who.id::text)
+            AND c.over_at IS NULL AND p.identity = who.id::text
+            AND (p.left_at IS NULL
+                 OR who.in_call_since IS NOT NULL AND p.reason = 'DUPLICATE_IDENTITY'))
 $$;
