@@ -109,6 +109,17 @@ export class Clinic {
     }, SOON_MS, `LiveKit's log does not show when ${sid} was connected`);
   }
 
+  /**
+   * When LiveKit began to take connections, the first time after `since`, in milliseconds.
+   * @param {number} since
+   */
+  livekitBackAt(since) {
+    return until(async () => (await readFile(this.livekitLog, 'utf8')).split('\n')
+      .filter((text) => text.includes('starting LiveKit server'))
+      .map((line) => Date.parse(line.split('\t')[0])).find((at) => at >= since), SOON_MS,
+    'LiveKit\'s log does not show that it has started');
+  }
+
   /** @param {string} text SQL that gives one value */
   async askSql(text) {
     const url = (await readFile(this.databaseUrlFile, 'utf8')).trim();
@@ -159,6 +170,11 @@ export class Visit {
     const browser = await Participant.open(this.clinic.page.url);
     this.#opened.push(browser);
     this.browsers[role] = browser;
+    // As the web app does: whoever was thrown out without a reason asks again by itself.
+    await browser.comesBackWith(() => until(async () => {
+      const { status, body } = await this.join(role, { takeOver: true });
+      return status === 200 && (this.tickets[role] = body);
+    }, SOON_MS, `no other ticket for the ${role}`));
     return browser;
   }
 
@@ -265,9 +281,9 @@ export class Visit {
   }
 
   /** Everybody was put out, and LiveKit lets nobody in with a ticket that was good before. */
-  async isShut() {
+  async isShut(since = 0) {
     await Promise.all(ROLES.map(async (role) => {
-      const { reason } = await this.browsers[role].saw('disconnected', SOON_MS);
+      const { reason } = await this.browsers[role].saw('disconnected', SOON_MS, since);
       assert.equal(reason, 'ROOM_DELETED', `why the ${role} was put out`);
       const refusal = await this.browsers[role].joinFails(this.tickets[role]);
       assert.equal(refusal?.status, 404, `the old ticket of the ${role}: ${refusal?.message}`);

@@ -28,7 +28,7 @@ import { until } from './until.mjs';
  */
 /**
  * One stay in the room, in milliseconds of this machine's clock. `lost`: the way to LiveKit broke
- * off at `to`, and the browser came back as somebody new.
+ * off at `to`; who comes back after that is somebody new.
  * @typedef {{ sid: string, from: number, to?: number, how?: string }} Stay
  */
 
@@ -143,6 +143,14 @@ export class Participant {
   }
 
   /**
+   * From now on the page may ask for another ticket when it has lost its way to LiveKit.
+   * @param {() => Promise<Ticket>} renew
+   */
+  async comesBackWith(renew) {
+    await this.#page.exposeFunction('renewTicket', renew);
+  }
+
+  /**
    * Why LiveKit lets nobody in with this ticket; null when it does.
    * @param {Ticket} ticket
    * @returns {Promise<{ status: number, reason: string, message: string } | null>}
@@ -216,7 +224,8 @@ export function stays(diary) {
   let shakenAt = 0; // reconnecting since
   for (const { at, what, sid, reason } of diary) {
     if (what === 'reconnecting') shakenAt ||= at;
-    if (what === 'disconnected' || what === 'killed') end(at, reason ?? what);
+    if (reason === 'LOST') end(shakenAt || at, 'lost');
+    else if (what === 'disconnected' || what === 'killed') end(at, reason ?? what);
     if (!sid) continue; // connected and reconnected have one
     if (open()?.sid !== sid) {
       end(shakenAt || at, 'lost');

@@ -4,7 +4,7 @@
 /** @typedef {import('./media.mjs').Stay} Stay */
 /**
  * One edge of one stay: how much later than the browser the record has it. `unsureMs`: so much
- * later still it may have been, as the record itself says.
+ * later still it may have been, as the record itself says, or as far as the browser can tell.
  * @typedef {{ sid: string, edge: 'joined' | 'left', apartMs: number, unsureMs: number }} Edge
  */
 
@@ -34,8 +34,9 @@ export function compare(record, seen, trueTime) {
         stay.to ? new Date(stay.to).toISOString() : 'no time'} by the browser`);
     }
     if (stay.to === undefined) continue;
+    const unsureMs = one.unsure ? trueTime(one.goneAt) - trueTime(one.leftAt) : 0;
     edges.push({ sid, edge: 'left', apartMs: trueTime(one.leftAt) - stay.to,
-      unsureMs: one.unsure ? trueTime(one.goneAt) - trueTime(one.leftAt) : 0 });
+      unsureMs: stay.how === 'lost' ? Infinity : unsureMs }); // `to` is when the browser noticed
   }
   return edges;
 }

@@ -437,7 +437,10 @@ class Story {
   }
 }
 
-/** LiveKit tells the clinic that somebody is in a moment before it tells them. @param {number} ms */
+/**
+ * LiveKit tells the clinic that somebody is in a moment before their browser knows.
+ * @param {number} ms
+ */
 const heard = (ms) => (ms < 0 ? `heard ${-ms} ms before the browser knows that it is in`
   : `heard ${ms} ms after the browser knows that it is in`);
 

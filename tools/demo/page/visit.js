@@ -31,6 +31,19 @@ async function makeRoom(encryptionKey) {
   return made;
 }
 
+/**
+ * LiveKit's client gives up for good when LiveKit is back before the room is. So the page asks the
+ * clinic for another ticket, if it may, and goes in again.
+ */
+async function comeBack() {
+  if (!window.renewTicket) return;
+  try {
+    await window.visit.join(await window.renewTicket());
+  } catch (fault) {
+    note('stays out', { reason: withoutTokens(fault.message) });
+  }
+}
+
 /** Writes down what happens to a room. `sid` is of this stay in it: another one, another sid. */
 function observe(made) {
   const { RoomEvent, DisconnectReason } = LivekitClient;
@@ -40,8 +53,10 @@ function observe(made) {
   made.on(RoomEvent.Reconnecting, () => note('reconnecting'));
   made.on(RoomEvent.Reconnected, () => note('reconnected', sid()));
   made.on(RoomEvent.Disconnected, (reason) => {
-    closedBecause = DisconnectReason[reason] ?? String(reason);
+    const isLost = reason === undefined; // nobody has said why
+    closedBecause = isLost ? 'LOST' : DisconnectReason[reason];
     note('disconnected', { reason: closedBecause });
+    if (isLost) comeBack();
   });
   made.on(RoomEvent.TrackSubscribed, (track) => {
     document.body.append(track.attach());
