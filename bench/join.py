@@ -56,7 +56,8 @@ def floor_http(connections, seconds, requests, port):
                     raise
                 time.sleep(0.01)
         meter = Meter({"http": server.pid})
-        return meter.per(load(port, connections, requests, "--seconds", str(seconds))["requests"])["http"]
+        done = load(port, connections, requests, "--seconds", str(seconds))
+        return meter.per(done["requests"])["http"]
     finally:
         server.terminate()
         server.wait()

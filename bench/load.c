@@ -3,10 +3,11 @@
  *   load --port 8080 --connections 32 --seconds 5 [--rate 4000 | --once] requests.txt
  *
  * requests.txt holds one request a line: METHOD, path, bearer token and body, separated by tabs;
- * the connections go round it, with --once a single time and then it ends. Without --rate each connection sends its next request when the
- * answer to the last has come (closed loop). With --rate requests are due at fixed instants, and
- * latency is counted from that instant, so that waiting for a free connection is part of it. One
- * JSON object on stdout: counts by status, and latency percentiles in milliseconds.
+ * the connections go round it, with --once a single time and then it ends. Without --rate each
+ * connection sends its next request when the answer to the last has come (closed loop). With --rate
+ * requests are due at fixed instants, and latency is counted from that instant, so that waiting for
+ * a free connection is part of it. One JSON object on stdout: counts by status, and latency
+ * percentiles in milliseconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -229,12 +230,10 @@ static void run(struct connection *all, unsigned count, int epoll, int64_t for_u
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
-                                            {"connections", required_argument, NULL, 'c'},
-                                            {"seconds", required_argument, NULL, 's'},
-                                            {"rate", required_argument, NULL, 'r'},
-                                            {"once", no_argument, NULL, 'o'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"port", required_argument, NULL, 'p'},    {"connections", required_argument, NULL, 'c'},
+        {"seconds", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
+        {"once", no_argument, NULL, 'o'},          {NULL, 0, NULL, 0}};
     unsigned port = 0, count = 1;
     double seconds = 5, rate = 0;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {

@@ -3,8 +3,8 @@
  * A request comes as a protobuf message over the bus. Most methods are one statement: dispatch.c
  * runs the .sql file of the method's name, parameters from the request's fields, reply's fields
  * from its columns. A method that decides something has a handler in C (appointments.c, admit.c,
- * calls.c, sessions.c): it reads, asks a pure function (gate, status), and writes with a statement that
- * only succeeds while what was read still holds. Errors leave as struct tv_error, once.
+ * calls.c, sessions.c): it reads, asks a pure function (gate, status), and writes with a statement
+ * that only succeeds while what was read still holds. Errors leave as struct tv_error, once.
  */
 #ifndef APPOINTMENTS_APP_H
 #define APPOINTMENTS_APP_H

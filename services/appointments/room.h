@@ -1,4 +1,5 @@
-/* room.h - names of rooms: `room_{appointmentId}`, and `.2`, `.3`, … for later generations. Pure. */
+/* room.h - names of rooms: `room_{appointmentId}`, and `.2`, `.3`, … for later generations. Pure.
+ */
 #ifndef APPOINTMENTS_ROOM_H
 #define APPOINTMENTS_ROOM_H
 

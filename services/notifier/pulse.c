@@ -20,7 +20,7 @@ static bool is_watching(const struct tv_pulse *p) { return p->sid[0] != '\0' || 
 /* Something happened that a sweep must look into. */
 static void trouble(struct tv_pulse *p, int64_t now_us) {
     p->troubled = true;
-    p->failures = p->repeats = 0;
+    p->failures = 0;
     if (p->sweeping)
         p->again = true;
     else
@@ -140,11 +140,6 @@ int64_t tv_pulse_next_sweep_us(const struct tv_pulse *p) {
     return p->sweep_us;
 }
 
-/* What is to be watched is what was not found. */
-static bool is_missing(const struct tv_pulse *p) {
-    return p->sid[0] != '\0' && strcmp(p->sid, p->suspect) == 0;
-}
-
 void tv_pulse_sweep_sent(struct tv_pulse *p, int64_t now_us) {
     p->sweeping = true;
     p->again = false;
@@ -158,8 +153,6 @@ enum tv_pulse_news tv_pulse_sweep_done(struct tv_pulse *p, int64_t now_us,
     if (how == TV_PULSE_SWEPT) {
         p->failures = 0;
         p->troubled = p->again;
-        if (is_missing(p) && p->repeats++ < TV_PULSE_REPEATS)
-            pause_us = TV_PULSE_MISSING_US;
     } else {
         pause_us = TV_MIN(pause_us, TV_PULSE_RETRY_US << TV_MIN(p->failures, 10U));
         p->failures++;

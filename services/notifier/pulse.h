@@ -10,10 +10,9 @@
  *                                                                          alive to now
  *
  * A probe that finds another sid, or no room, tells of a restart that nobody noticed, and leads to
- * a sweep as well, and to some more in short distance while that sid stays missing: the record
- * leaves a call alone that began just now, for LiveKit's list may be older than it. Not for ever,
- * because a room may also end in the usual way. From the first sign of trouble until a sweep went
- * well `alive` stands still, for it tells since when rooms may have been gone.
+ * a sweep as well: to one for each sid, because a room may also end in the usual way. From the
+ * first sign of trouble until a sweep went well `alive` stands still, for it tells since when rooms
+ * may have been gone.
  *
  * Besides there is a sweep at the start, after the bus was away, and every ten seconds. There is
  * one at a time; a reason for another one that comes up meanwhile is remembered. While probes fail
@@ -35,9 +34,6 @@
 #define TV_PULSE_SWEEP_JITTER_US INT64_C(2000000)
 /* After a failed sweep; doubles up to the usual pause. */
 #define TV_PULSE_RETRY_US INT64_C(1000000)
-/* While the room that is watched is missing, and how often at most. */
-#define TV_PULSE_MISSING_US INT64_C(250000)
-#define TV_PULSE_REPEATS 12
 #define TV_PULSE_ROOM_MAX 128
 #define TV_PULSE_SID_MAX 72
 
@@ -66,7 +62,6 @@ struct tv_pulse {
     /* sweeps */
     bool sweeping, again; /* again: a reason came up while sweeping */
     int64_t sweep_us;     /* the next one */
-    unsigned repeats;     /* after a short pause, in a row */
     unsigned failures;    /* of sweeps, in a row */
 };
 

@@ -110,7 +110,7 @@ class Rooms(Case):
         self.assertEqual(200, self.staff.change(self.read(visit), "cancel").status)
         self.assertTrue(self.gone(room.name))
         for ticket in tickets:
-            self.assertEqual(404, livekit.validate(ticket["token"])[0], "an old token lets nobody in")
+            self.assertEqual(404, livekit.validate(ticket["token"])[0], "an old token is no use")
         self.assertEqual("over", self.patient.join(visit["id"], "PATIENT").problem)
         self.assertTrue(until(lambda: all(
             "inCallSince" not in p for p in self.read(visit)["participants"])))

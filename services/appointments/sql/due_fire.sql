@@ -69,15 +69,16 @@ running AS NOT MATERIALIZED (
         LIMIT 1) a
     WHERE c.over_at IS NULL AND c.lost_at IS NULL
 ),
--- One with somebody in, else any. The second half is not run when the first has given a row.
+-- The oldest with somebody in, else the oldest: a younger one may have begun after a restart. The
+-- second half is not run when the first has given a row.
 watched AS (
     (SELECT r.room, r.room_sid FROM running r
      WHERE EXISTS (SELECT FROM tv.presence p
                    WHERE (p.clinic_id, p.room_sid) = (r.clinic_id, r.room_sid)
                        AND p.left_at IS NULL)
-     ORDER BY r.started_at DESC LIMIT 1)
+     ORDER BY r.started_at LIMIT 1)
     UNION ALL
-    (SELECT r.room, r.room_sid FROM running r ORDER BY r.started_at DESC LIMIT 1)
+    (SELECT r.room, r.room_sid FROM running r ORDER BY r.started_at LIMIT 1)
     LIMIT 1
 )
 SELECT told.told, settled.fired, settled.expired, clock.now,

@@ -3,7 +3,7 @@
 -- claiming are passed over, not waited for.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 claimable AS MATERIALIZED (
-    SELECT j.id
+    SELECT j.id, j.run_at AS due_at
     FROM tv.job j
     WHERE j.state = 'waiting' AND j.run_at <= (SELECT now FROM clock)
     ORDER BY j.run_at
@@ -27,8 +27,9 @@ SELECT (SELECT coalesce(json_agg(json_build_object(
                    'key', j.key,
                    'lease', j.lease,
                    'attempts', j.attempts,
-                   'createdAt', j.created_at) ORDER BY j.created_at, j.id), '[]')
-        FROM claimed j) AS jobs,
+                   'createdAt', j.created_at,
+                   'dueAt', c.due_at) ORDER BY j.created_at, j.id), '[]')
+        FROM claimed j JOIN claimable c ON c.id = j.id) AS jobs,
        clock.now,
        -- Those that were claimed wait for the end of their lease.
        least((SELECT min(j.run_at) FROM tv.job j

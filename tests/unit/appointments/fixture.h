@@ -146,8 +146,8 @@ static inline void fixture_check_promises(const struct fixture *f) {
 }
 
 /* Runs SQL made like printf; the first value, owned, or NULL. */
-__attribute__((format(printf, 2, 3))) static inline char *
-fixture_sql(const struct fixture *f, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static inline char *fixture_sql(const struct fixture *f,
+                                                                      const char *format, ...) {
     char sql[2048];
     va_list args;
     va_start(args, format);
