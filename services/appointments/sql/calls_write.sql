@@ -85,16 +85,22 @@ jobs AS (
     INSERT INTO tv.job AS j (clinic_id, kind, appointment_id, key, run_at, created_at)
     SELECT a.clinic_id, n.kind, a.id, n.key, clock.now + n."inMs" * interval '1 millisecond',
            clock.now
-    FROM changed a, clock, change, jsonb_to_recordset(change.j->'jobs') AS n (
+    FROM changed a
+    CROSS JOIN clock
+    CROSS JOIN change
+    CROSS JOIN LATERAL jsonb_to_recordset(change.j->'jobs') AS n (
         kind text, key text, "inMs" integer, "onceMore" boolean)
+    -- LATERAL with LIMIT: found by its key, however many jobs wait.
+    LEFT JOIN LATERAL (
+        SELECT w.lease, w.run_at, true AS waits FROM tv.job w
+        WHERE (w.kind, w.key) = (n.kind, n.key) AND w.state = 'waiting'
+        LIMIT 1) w ON true
     WHERE (SELECT count(*) FROM calls) + (SELECT count(*) FROM presences)
             + (SELECT count(*) FROM people) >= 0
-        AND NOT EXISTS (
-            SELECT FROM tv.job w
-            WHERE (w.kind, w.key, w.state) = (n.kind, n.key, 'waiting')
-                AND CASE WHEN w.lease IS NULL
-                         THEN w.run_at <= clock.now + n."inMs" * interval '1 millisecond'
-                         ELSE NOT n."onceMore" END)
+        AND CASE WHEN w.waits IS NULL THEN true
+                 WHEN w.lease IS NULL
+                     THEN w.run_at > clock.now + n."inMs" * interval '1 millisecond'
+                 ELSE n."onceMore" END
     ORDER BY n.kind, n.key
     -- include: job_again.sql
     RETURNING j.lease, j.run_at
