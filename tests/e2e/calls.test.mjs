@@ -12,7 +12,6 @@ import { Clinic, ROLES, SOON_MS } from './visit.mjs';
 
 /** @typedef {import('./visit.mjs').Visit} Visit */
 /** @typedef {import('../../tools/demo/record.mjs').Edge} Edge */
-/** @typedef {import('node:test').TestContext} TestContext */
 
 const TEST_MS = 90_000;
 /** So far may an edge of the record be from what the browser saw. */

@@ -50,15 +50,15 @@ export class Clinic {
   static async open() {
     // No limits: some tests join more often than a person would.
     const stack = await TestStack.start([], ['gateway:TELEVISIT_RATE_PERCENT=0']);
+    const clinic = new Clinic(stack, await stack.info(), await servePage());
     try {
-      const clinic = new Clinic(stack, await stack.info(), await servePage());
       for (const person of [...Object.values(clinic.people), clinic.staff]) {
         assert.equal((await person.logIn()).status, 201);
       }
       for (const role of ROLES) clinic.streams[role] = await clinic.people[role].listen();
       return clinic;
     } catch (fault) {
-      await stack.remove();
+      await clinic.close();
       throw fault;
     }
   }
