@@ -113,9 +113,12 @@ enum tv_pulse_news tv_pulse_probe_answered(struct tv_pulse *p, int64_t now_us, c
 }
 
 enum tv_pulse_news tv_pulse_probe_failed(struct tv_pulse *p, int64_t now_us) {
+    enum tv_pulse_news news = is_silent(p, now_us);
+
     p->probing = false;
-    p->probe_us = now_us + TV_PULSE_FAST_US;
-    return is_silent(p, now_us);
+    p->probe_us = now_us + (now_us - p->down_us < TV_PULSE_URGENT_US ? TV_PULSE_FAST_US
+                                                                     : TV_PULSE_PATIENT_US);
+    return news;
 }
 
 void tv_pulse_probe_lost(struct tv_pulse *p) { p->probing = false; }

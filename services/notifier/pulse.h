@@ -4,7 +4,7 @@
  * of the running rooms is probed every second, however many there are: LiveKit that has this room
  * under the same sid has not been restarted. The story of a restart:
  *
- *     probe ok   probe ok    LiveKit dies   probe fails, every 250 ms    probe answered
+ *     probe ok   probe ok    LiveKit dies   probe fails, every 50 ms     probe answered
  *        |          |                                                      |
  *        |       alive: the last time that its rooms were there for sure   trouble is over: sweep,
  *                                                                          alive to now
@@ -29,7 +29,11 @@
 #include "lib/base.h"
 
 #define TV_PULSE_PROBE_US INT64_C(1000000)
-#define TV_PULSE_FAST_US INT64_C(250000) /* while it fails */
+/* While probes fail. Browsers in a call try to come back for some fifty seconds, at instants of
+ * their own; one that finds LiveKit there and its room not yet is out for good. */
+#define TV_PULSE_FAST_US INT64_C(50000)
+#define TV_PULSE_URGENT_US INT64_C(60000000)
+#define TV_PULSE_PATIENT_US INT64_C(250000) /* when it is down for longer */
 #define TV_PULSE_SWEEP_US INT64_C(10000000)
 #define TV_PULSE_SWEEP_JITTER_US INT64_C(2000000)
 /* After a failed sweep; doubles up to the usual pause. */

@@ -83,10 +83,10 @@ struct call {
 
 /* -- the circuit --------------------------------------------------------------------------------*/
 
-static bool circuit_lets_through(struct tv_livekit *lk) {
+static bool circuit_lets_through(struct tv_livekit *lk, enum method method) {
     if (lk->http == NULL)
         return false; /* on the way out */
-    if (lk->failures < FAILURES_MAX)
+    if (lk->failures < FAILURES_MAX || method == FIND_ROOM)
         return true;
     if (lk->trying || tv_clock_mono_us() < lk->open_until_us)
         return false;
@@ -260,7 +260,7 @@ static void attempt(struct call *c) {
 static struct call *call_new(struct tv_livekit *lk, enum method method,
                              const ProtobufCMessage *request, tv_livekit_done *on_done, void *ctx,
                              struct tv_error *e) {
-    if (!circuit_lets_through(lk)) {
+    if (!circuit_lets_through(lk, method)) {
         fail(e, "");
         return NULL;
     }

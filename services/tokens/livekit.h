@@ -4,7 +4,8 @@
  * that fails is tried once more, a silent one is cut, and so is an answer that is longer than it
  * can be. Three calls in a row without a proper answer open the circuit: for 300 ms calls are
  * refused at once, so that joins do not pile up on a server that is away; then a single one tries
- * whether it is back. That a room does not exist is a proper answer.
+ * whether it is back. tv_livekit_find_room() is never refused: it is how the notifier watches for
+ * the return. That a room does not exist is a proper answer.
  */
 #ifndef TV_TOKENS_LIVEKIT_H
 #define TV_TOKENS_LIVEKIT_H

@@ -129,7 +129,18 @@ static inline void fixture_start(struct fixture *f) {
         fail_msg("not usable: %s", tv_pg_last_error(f->pg));
 }
 
+static inline long fixture_count(const struct fixture *f, const char *sql) {
+    char *text = test_sql(&f->db, sql);
+    long n = text == NULL ? -1 : atol(text);
+    free(text);
+    return n;
+}
+
+/* The order of locks is right: nothing was healed by trying again. */
 static inline void fixture_stop(struct fixture *f) {
+    assert_int_equal(fixture_count(f, "SELECT deadlocks FROM pg_stat_database"
+                                      " WHERE datname = current_database()"),
+                     0);
     tv_pg_free(f->pg);
     tv_loop_free(f->loop);
     test_postgres_stop(&f->db);
@@ -155,13 +166,6 @@ __attribute__((format(printf, 2, 3))) static inline char *fixture_sql(const stru
     va_end(args);
     assert_true(n > 0 && (size_t)n < sizeof(sql));
     return test_sql(&f->db, sql);
-}
-
-static inline long fixture_count(const struct fixture *f, const char *sql) {
-    char *text = test_sql(&f->db, sql);
-    long n = text == NULL ? -1 : atol(text);
-    free(text);
-    return n;
 }
 
 /* -- units --------------------------------------------------------------------------------------*/

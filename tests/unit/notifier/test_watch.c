@@ -46,7 +46,7 @@ static void test_probes_go_on_while_they_fail(void **state) {
     fault("Probe", TV_ERR_MEDIA_UNAVAILABLE, FOR_EVER);
     r.noted = 0;
     wait_for_notes("Probe", 6);
-    assert_in_range(time_of("Probe", 5) - time_of("Probe", 1), 1000 * MS, 3000 * MS);
+    assert_in_range(time_of("Probe", 5) - time_of("Probe", 1), 190 * MS, 3000 * MS);
     assert_int_equal(count_of("Sweep"), 0);
     assert_true(counts("tv_watch_livekit_up 0"));
 }
