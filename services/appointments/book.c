@@ -105,7 +105,7 @@ enum tv_err book_read(const struct tv_pg_result *r, struct tv_arena *a, struct b
         .call_rev = m->call_rev,
         .status = (enum tv_status)m->status,
         .opens_us = us_of(m->opens_at),
-        .closes_us = us_of(m->closes_at),
+        .closed = m->closed,
         .now_us = us_of(m->now),
         .recorded = m->recorded,
     };
@@ -119,8 +119,8 @@ enum tv_err book_read(const struct tv_pg_result *r, struct tv_arena *a, struct b
 /* -- what it says -------------------------------------------------------------------------------*/
 
 bool book_is_open(const struct book *b, int32_t generation) {
-    return b->status == TV_STATUS_CONFIRMED && b->opens_us <= b->now_us &&
-           b->now_us < b->closes_us && generation == b->generation;
+    return b->status == TV_STATUS_CONFIRMED && b->opens_us <= b->now_us && !b->closed &&
+           generation == b->generation;
 }
 
 enum tv_side book_side(enum tv_participant type) {

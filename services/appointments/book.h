@@ -32,8 +32,9 @@ struct book {
     const char *clinic_id, *appointment_id;
     int32_t version, generation, call_rev;
     enum tv_status status;
-    int64_t opens_us, closes_us, now_us; /* the database's clock */
-    bool recorded;                       /* the event that was asked for is in it already */
+    int64_t opens_us, now_us; /* the database's clock */
+    bool closed;              /* the window has closed */
+    bool recorded;            /* the event that was asked for is in it already */
     struct book_person *people;
     size_t people_count;
     struct book_told *told;

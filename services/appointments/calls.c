@@ -465,7 +465,7 @@ static void on_book_to_settle(void *ctx, enum tv_err err, const struct tv_error 
         tv_call_fail(call, &fault);
         return;
     }
-    if (b.status != TV_STATUS_CONFIRMED || b.now_us < b.closes_us) {
+    if (b.status != TV_STATUS_CONFIRMED || !b.closed) {
         reply_nothing(call);
         return;
     }

@@ -14,18 +14,23 @@ from rig import ROOT, Rig, text_of, until  # pylint: disable=wrong-import-positi
 from sse import Reader  # pylint: disable=wrong-import-position
 
 USERS = ("appointments", "gateway", "notifier", "tokens")
-ANSWERED = ("appointments", "clinics", "due", "inbox", "sessions", "tokens")
+ANSWERED = ("appointments", "calls", "clinics", "due", "inbox", "jobs", "sessions", "tokens")
 ALLOW_LISTS = json.loads((ROOT / "build" / "gen" / "nats.json").read_text())["users"]
 # Who asks whom, as docs/ARCHITECTURE.md tells it; the generated lists must not give more.
 ASKS = {
     "appointments": set(), "tokens": set(),
-    "notifier": {"due.fire", "tokens.closeroom"},
+    "notifier": {"calls.closed", "calls.restoremedia", "calls.settle", "calls.snapshot",
+                 "calls.sweep", "due.fire", "jobs.claim", "jobs.finish", "tokens.closeroom",
+                 "tokens.listrooms", "tokens.look", "tokens.makeroom", "tokens.probe"},
     "gateway": {"appointments.admit", "appointments.book", "appointments.cancel",
-                "appointments.confirm", "appointments.decline", "appointments.get",
-                "appointments.list", "appointments.move", "clinics.getavailability",
+                "appointments.complete", "appointments.confirm", "appointments.decline",
+                "appointments.end", "appointments.get", "appointments.list", "appointments.move",
+                "appointments.noshow", "calls.list", "calls.missmedia", "calls.record",
+                "clinics.getavailability",
                 "clinics.getclinic", "clinics.listdoctors", "clinics.listslots",
                 "clinics.putavailability", "inbox.heads", "inbox.list", "sessions.close",
-                "sessions.me", "sessions.open", "sessions.renew", "tokens.issue"},
+                "sessions.me", "sessions.open", "sessions.renew", "tokens.issue",
+                "tokens.readwebhook"},
 }
 METHODS = sorted(set().union(*ASKS.values()))
 
@@ -67,7 +72,7 @@ class Rights(Bus):
         others = ["tv.v1.hint.due", nudge, "$SRV.PING", "$SYS.REQ.SERVER.PING", "$JS.API.INFO",
                   "tv.v1.appointments.nothing", "tv.v1.nothing.get", "tv.v2.due.fire", "x", "_R_.x",
                   "tv.v1.feed.x.y"] + [f"_INBOX_{user}.a.b" for user in USERS]
-        may = {"gateway": {"tv.v1.hint.due", nudge}, "notifier": {nudge}}
+        may = {"gateway": {"tv.v1.hint.due", nudge}, "notifier": {"tv.v1.hint.due", nudge}}
         for user in USERS:
             client = self.connected(user)
             for subject in [f"tv.v1.{method}" for method in METHODS] + others:
@@ -174,7 +179,8 @@ class Hostile(Bus):
         counted = rig.metric("appointments", "tv_rpc_malformed_total")
         dice = random.Random(20261123)
         later = packed((1, b"\xff\xfe"))  # where nothing is asked for: a field of a later version
-        takes_nothing = ("clinics.getclinic", "clinics.listdoctors", "sessions.me")
+        takes_nothing = ("calls.restoremedia", "clinics.getclinic", "clinics.listdoctors",
+                         "sessions.me")
         for client, method, subject in self.each_method():
             for body in (b"\xff" * 11, b"\x0a\x05ab", b"\x0a\xff\xff\xff\xff\x7f", b"\x07", b"\x0b",
                          b"\x00", later, dice.randbytes(400), b"A" * 900_000):

@@ -115,7 +115,7 @@ class Events(unittest.TestCase):
         entry = next(e for _, kind, e in streams["doctor"].events if kind.endswith("cancelled"))
         self.assertEqual({"seq", "eventId", "type", "clinicId", "personId", "appointmentId",
                           "appointmentVersion", "occurredAt", "startsAt", "opensAt", "closesAt",
-                          "timeZone"}, set(entry), "ids, version and times; no health data")
+                          "timeZone", "actorId"}, set(entry), "no health data")
         self.assertEqual((self.doctor.id, 6), (entry["personId"], int(entry["appointmentVersion"])))
 
     def test_each_stream_of_a_person_is_told(self):
@@ -198,11 +198,12 @@ class Events(unittest.TestCase):
         rig.ctl("start", "notifier")
         rig.look_again()
         self.assertTrue(until(lambda: self.due_states(visit) == [
-            "2 call_available expired", "2 reminder expired"]), self.due_states(visit))
-        self.assertGreaterEqual(rig.metric("notifier", "tv_notify_expired_total"), 2)
-        self.changed(self.staff, visit, "cancel")  # whatever came before it has arrived with it
-        until(lambda: len(stream.of(visit["id"])) == 2)
-        self.assertEqual(["appointment.confirmed", "appointment.cancelled"], stream.of(visit["id"]))
+            "2 call_available expired", "2 call_closing expired", "2 reminder expired",
+            "2 window_closed fired"]), self.due_states(visit))
+        self.assertGreaterEqual(rig.metric("notifier", "tv_notify_expired_total"), 3)
+        # Whatever came before it has arrived with it.
+        self.assertTrue(until(lambda: "appointment.no_show" in stream.of(visit["id"])))
+        self.assertEqual(["appointment.confirmed", "appointment.no_show"], stream.of(visit["id"]))
 
     def test_the_last_moment_before_it_closes(self):
         stream = self.stream(self.patient)
@@ -213,7 +214,8 @@ class Events(unittest.TestCase):
         self.move_clock(starts_at + CLOSES_AFTER - MINUTE)
         rig.ctl("start", "notifier")
         self.assertTrue(until(lambda: "call.available" in stream.of(visit["id"])), "late, but open")
-        self.assertEqual(["2 call_available fired", "2 reminder expired"], self.due_states(visit))
+        self.assertEqual(["2 call_available fired", "2 call_closing fired", "2 reminder expired",
+                          "2 window_closed due"], self.due_states(visit))
 
     def test_what_was_called_off_does_not_open(self):
         starts_at = rig.now() + 70 * DAY
@@ -225,10 +227,10 @@ class Events(unittest.TestCase):
         cancelled = self.changed(self.staff, self.booked(starts_at), "cancel")
         self.move_clock(starts_at - OPENS_BEFORE)
         self.assertTrue(until(lambda: "call.available" in control_stream.of(control["id"])))
-        self.assertEqual(["2 call_available superseded", "2 reminder superseded",
-                          "3 call_available due", "3 reminder due"], self.due_states(moved))
-        self.assertEqual(["2 call_available superseded", "2 reminder superseded"],
-                         self.due_states(cancelled))
+        kinds = ("call_available", "call_closing", "reminder", "window_closed")
+        gone = [f"2 {kind} superseded" for kind in kinds]
+        self.assertEqual(gone + [f"3 {kind} due" for kind in kinds], self.due_states(moved))
+        self.assertEqual(gone, self.due_states(cancelled))
         rig.ctl("clock", text_of(starts_at + DAY - OPENS_BEFORE))
         self.assertTrue(until(lambda: "call.available" in stream.of(moved["id"])))
         self.assertEqual(1, stream.of(moved["id"]).count("call.available"))
@@ -243,7 +245,8 @@ class Events(unittest.TestCase):
             self.assertTrue(until(lambda s=stream: "appointment.reminder" in s.of(visit["id"])))
             self.assertEqual(["appointment.confirmed", "appointment.reminder"],
                              stream.of(visit["id"])[-2:])
-        self.assertEqual(["2 call_available due", "2 reminder fired"], self.due_states(visit))
+        self.assertEqual(["2 call_available due", "2 call_closing due", "2 reminder fired",
+                          "2 window_closed due"], self.due_states(visit))
 
     # -- what gets lost on the way ----------------------------------------------------------------
 
@@ -256,8 +259,9 @@ class Events(unittest.TestCase):
         try:
             self.assertTrue(until(lambda: first.ended))
             self.move_clock(starts_at - OPENS_BEFORE)
-            self.assertTrue(until(lambda: len(self.due_states(visit)) == 2 and all(
-                state.endswith(("fired", "expired")) for state in self.due_states(visit))))
+            self.assertTrue(until(lambda: self.due_states(visit) == [
+                "2 call_available fired", "2 call_closing due", "2 reminder expired",
+                "2 window_closed due"]), self.due_states(visit))
         finally:
             rig.ctl("start", "gateway")
         last = first.events[-1][0]
@@ -320,11 +324,12 @@ class Events(unittest.TestCase):
         self.assertEqual("0|0", rig.sql(
             "SELECT (SELECT count(*) FROM tv.due WHERE state NOT IN "
             "('fired', 'superseded', 'expired', 'due')), (SELECT count(*) FROM (SELECT FROM "
-            "tv.event GROUP BY clinic_id, appointment_id, version, type, lead_s "
+            "tv.event GROUP BY clinic_id, appointment_id, version, type, lead_s, nth "
             "HAVING count(*) > 1) AS twice)"))
         self.assertEqual("t", rig.sql(
-            "SELECT (SELECT count(*) FROM tv.due WHERE state = 'fired') = (SELECT count(*) "
-            "FROM tv.event WHERE type IN ('call.available', 'appointment.reminder'))"))
+            "SELECT (SELECT count(*) FROM tv.due WHERE state = 'fired' "
+            "AND kind <> 'window_closed') = (SELECT count(*) FROM tv.event WHERE type IN "
+            "('call.available', 'appointment.reminder', 'call.closing'))"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 POLL_S = 0.02
+REAP_S = 1.0
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -76,7 +77,10 @@ class Processes:
 
     def how_it_ended(self, name: str) -> str:
         child = self._children.get(name)
-        status = child.poll() if child else None
+        try:  # its threads may still be ending
+            status = child.wait(REAP_S) if child else None
+        except subprocess.TimeoutExpired:
+            status = None
         if status is None:
             return "ended"
         if status < 0:

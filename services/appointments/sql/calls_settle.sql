@@ -12,7 +12,7 @@ changed AS (
     FROM clock
     WHERE (a.clinic_id, a.id) = (:clinic_id::uuid, :appointment_id::uuid)
         AND (a.version, a.call_rev) = (:version::integer, :call_rev::integer)
-        AND a.status = 'CONFIRMED' AND a.closes_at <= clock.now
+        AND a.status = 'CONFIRMED'
     RETURNING a.*
 ),
 superseded AS (

@@ -484,6 +484,15 @@ static void test_settled_too_early_or_by_staff(void **state) {
     assert_sql("SELECT status || version FROM tv.appointment", "CANCELLED3");
 }
 
+/* Another database took over, and its clock is behind: what fired has fired. */
+static void test_settled_although_the_clock_was_set_back(void **state) {
+    set_now("12:59:59");
+    free(test_sql(&f.db, "UPDATE tv.due SET state = 'fired', settled_at = tv.tv_now()"
+                         " WHERE kind = 'window_closed'"));
+    assert_string_equal(settle(id), NO_SHOW_TOLD);
+    assert_sql("SELECT status || version FROM tv.appointment", "NO_SHOW3");
+}
+
 /* -- list ---------------------------------------------------------------------------------------*/
 
 static void test_list(void **state) {
@@ -595,6 +604,7 @@ int main(void) {
         CASE(test_they_missed_each_other),
         CASE(test_they_met),
         CASE(test_settled_too_early_or_by_staff),
+        CASE(test_settled_although_the_clock_was_set_back),
         CASE(test_list),
         CASE(test_list_of_no_calls),
         CASE(test_list_is_for_those_who_may_see),

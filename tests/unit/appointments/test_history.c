@@ -289,18 +289,17 @@ static const struct {
      90},
 };
 
-static struct tv_history folded(struct tv_arena *a, const struct tv_observation *steps) {
-    struct tv_history h;
-    tv_history_init(&h, a);
+static void fold_all(struct tv_history *h, struct tv_arena *a, const struct tv_observation *steps) {
+    tv_history_init(h, a);
     for (size_t i = 0; i < STEPS_MAX && steps[i].room_sid != NULL; i++)
-        tv_history_observe(&h, &steps[i]);
-    return h;
+        tv_history_observe(h, &steps[i]);
 }
 
 static void test_stays(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(stays); i++) {
         TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
-        struct tv_history h = folded(a, stays[i].steps);
+        struct tv_history h;
+        fold_all(&h, a, stays[i].steps);
         int64_t since = tv_history_in_since_us(&h, "p"), left = tv_history_left_us(&h, "p");
         assert_int_equal(tv_history_present_us(&h, "p", S(5)), 0);
         int64_t present = tv_history_present_us(&h, "p", S(100));
@@ -445,7 +444,8 @@ static void check_sides(const char *name, const char *expected, const bool *is) 
 static void test_meetings(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(meetings); i++) {
         TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
-        struct tv_history h = folded(a, meetings[i].steps);
+        struct tv_history h;
+        fold_all(&h, a, meetings[i].steps);
         struct tv_meeting m = tv_history_meeting(&h, side_of, NULL, S(100));
         int64_t talk = tv_history_talk_us(&h, "d", side_of, NULL, S(100));
         if (m.together_us != S(meetings[i].together) || m.first_us != S(meetings[i].first) ||
@@ -464,7 +464,8 @@ static void test_talk_is_each_ones_own(void **state) {
     const struct tv_observation steps[STEPS_MAX] = {JOINED(10, "d"),   JOINED(20, "p"),
                                                     JOINED(40, "g"),   LEFT(60, "p", 20),
                                                     LEFT(90, "d", 10), JOINED(5, "i")};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     static const struct {
         const char *who;
         double talk;
@@ -478,7 +479,8 @@ static void test_talk_is_each_ones_own(void **state) {
 static void test_two_calls(void **state) {
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
     const struct tv_observation steps[STEPS_MAX] = {JOINED(10, "d"), JOINED(20, "p"), GONE(40)};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     struct tv_observation again = DEVICE(JOINED, 51, "d2", "d");
     again.room_sid = "R2";
     assert_true(tv_history_observe(&h, &again));
@@ -523,7 +525,8 @@ static void test_lost_since(void **state) {
 static void test_an_old_list_tells_when_it_was(void **state) {
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
     const struct tv_observation steps[STEPS_MAX] = {JOINED(6, "a"), EMPTY(35, 5), EMPTY(20, 5)};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     check_known(&h, "R 5s-: a 6w-6s..20", "an old list");
     assert_int_equal(tv_history_call(&h, "R")->snapshot_us, S(35));
 }
@@ -532,7 +535,8 @@ static void test_an_old_list_tells_when_it_was(void **state) {
 static void test_what_has_finished_is_not_lost(void **state) {
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
     const struct tv_observation steps[STEPS_MAX] = {STARTED(5), FINISHED(9), GONE(20)};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     assert_int_equal(tv_history_call(&h, "R")->lost_us, 0);
 }
 
@@ -569,7 +573,8 @@ static void test_reasons(void **state) {
     const struct tv_observation steps[STEPS_MAX] = {JOINED(6, "a"), EMPTY(20, 5),
                                                     LEFT_FOR(11, "b", 6, NULL),
                                                     LEFT_FOR(12, "c", 6, "ROOM_DELETED")};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     static const char *const reasons[] = {"c", "ROOM_DELETED", "b", "", "a", ""};
     const struct tv_presence *p;
     TAILQ_FOREACH(p, &TAILQ_FIRST(&h.calls)->presences, link) {
@@ -618,7 +623,8 @@ static void test_bad_input_changes_nothing(void **state) {
     };
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
     const struct tv_observation steps[STEPS_MAX] = {STARTED(5), JOINED(6, "x")};
-    struct tv_history h = folded(a, steps);
+    struct tv_history h;
+    fold_all(&h, a, steps);
     struct tv_observation other = STARTED(5);
     other.room_sid = "R2";
     tv_history_observe(&h, &other);

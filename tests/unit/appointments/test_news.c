@@ -180,7 +180,7 @@ static void open_book(const struct row *row, struct book *b) {
         .generation = row->room == 0 ? 1 : row->room,
         .status = row->status == TV_STATUS_NONE ? TV_STATUS_CONFIRMED : row->status,
         .opens_us = at(0),
-        .closes_us = at(7200),
+        .closed = row->now >= 7200,
         .now_us = at(row->now),
     };
     set_people(b, row->was);

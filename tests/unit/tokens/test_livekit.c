@@ -338,7 +338,7 @@ static void test_a_look_has_its_own_token(void **state) {
     assert_false(t->video->room_create || t->video->room_list || t->video->room_join);
     assert_true(t->exp - t->nbf == 70);
     assert_int_equal(call(LIST, NULL, &o), TV_OK);
-    assert_non_null(strstr(sent_claims(s, a).p, "\"roomList\":true"));
+    assert_non_null(strstr(tv_arena_str(a, sent_claims(s, a)), "\"roomList\":true"));
     tv_arena_free(a);
     test_raw_stop(s);
 }

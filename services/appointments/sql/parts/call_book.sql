@@ -9,6 +9,10 @@ json_build_object(
     'generation', a.generation,
     'callRev', a.call_rev,
     'now', clock.now,
+    'closed', a.closes_at <= clock.now OR EXISTS (
+        SELECT FROM tv.due d
+        WHERE (d.clinic_id, d.appointment_id, d.version, d.kind, d.state)
+            = (a.clinic_id, a.id, a.version, 'window_closed', 'fired')),
     'recorded', EXISTS (SELECT FROM tv.call_event e
                         WHERE (e.clinic_id, e.id) = (a.clinic_id, :event_id::text)),
     'people', (
