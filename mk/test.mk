@@ -60,10 +60,13 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	done
 
+# Those that load the machine, or tell of seconds.
+ALONE := e2e|test_events|test_lifecycle
+
 .PHONY: test
 test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
 	@$(SUB_MAKE) VARIANT=asan test-bin
 	@$(SUB_MAKE) VARIANT=tsan $(TSAN_BIN)
 	@$(SUB_MAKE) VARIANT=release all
-	@$(RUN_TESTS) --alone 'integration|e2e' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
+	@$(RUN_TESTS) --alone '$(ALONE)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
 	    $(TSAN_BIN) $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)
