@@ -60,8 +60,8 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	done
 
-# Those that load the machine, or tell of seconds.
-ALONE := e2e|test_events|test_lifecycle
+# Those that need the machine for themselves: browsers, and what is judged by the second.
+ALONE := mjs|test_events|test_lifecycle
 
 .PHONY: test
 test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
