@@ -107,6 +107,7 @@ static void on_written(void *ctx, enum tv_err err, const struct tv_error *e,
         return;
     }
     reply->again_ms = c->again_ms;
+    reply->recorded = c->event != NULL;
     count_change(c, "recorded");
     tv_call_reply(c->call, &reply->base);
 }
@@ -181,8 +182,10 @@ static void on_book(void *ctx, enum tv_err err, const struct tv_error *e,
         return;
     }
     if (b.recorded) {
+        Televisit__V1__CallReply *reply = new_reply(c->call);
+        reply->recorded = true;
         count_change(c, "repeated");
-        reply_nothing(c->call);
+        tv_call_reply(c->call, &reply->base);
         return;
     }
     Televisit__V1__BookChange *change =

@@ -36,7 +36,7 @@ static void answer(struct flight *f, bool recorded) {
 
 static void on_recorded(struct flight *f, const ProtobufCMessage *reply) {
     nudge_from_reply(f->gateway, reply);
-    answer(f, true);
+    answer(f, ((const Televisit__V1__CallReply *)reply)->recorded);
 }
 
 /* Seldom: all events are refused for the same reason, and each comes five times. */

@@ -371,9 +371,10 @@ class Webhooks(Case):
         for event in (unknown.started(), foreign.started(),
                       self.event() | {"event": "egress_started"},
                       self.event() | {"event": "of_the_future", "future": {"field": 1}}):
-            self.tell(event)
+            self.assertFalse(self.tell(event).json["recorded"])
         self.assertEqual(before, rig.sql("SELECT count(*) FROM tv.call_event"))
-        self.tell(self.event() | {"future": {"field": [1, None]}})
+        answer = self.tell(self.event() | {"future": {"field": [1, None]}})
+        self.assertTrue(answer.json["recorded"])
         self.assertEqual(int(before) + 1, int(rig.sql("SELECT count(*) FROM tv.call_event")))
 
     def test_a_clock_that_is_wrong(self):

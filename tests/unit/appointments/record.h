@@ -143,6 +143,8 @@ static inline const char *name_of(const char *person_id) {
                                             : "?";
 }
 
+static bool was_recorded; /* as the latest reply says */
+
 /* "waiting D of P, started P", in the order of people; then " due" and " again". */
 static inline const char *reply_text(struct outcome *o) {
     static char out[1024];
@@ -150,6 +152,7 @@ static inline const char *reply_text(struct outcome *o) {
     assert_outcome(o, TV_OK);
     const Televisit__V1__CallReply *reply = o->reply;
     out[0] = '\0';
+    was_recorded = reply->recorded;
     for (size_t i = 0; i < reply->n_told; i++) {
         const Televisit__V1__InboxEntry *entry = reply->told[i];
         assert_string_equal(entry->appointment_id, id);

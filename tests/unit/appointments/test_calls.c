@@ -118,9 +118,11 @@ static void test_the_same_event_again(void **state) {
     double repeated = counted("JOINED", "repeated"), recorded = counted("JOINED", "recorded");
     (void)started("10:45:00");
     assert_string_equal(joined(doctor, "PA_d", "10:45:00", .id = "EV_same"), "waiting P of D");
+    assert_true(was_recorded);
     char *before = dump();
     char *rev = test_sql(&f.db, "SELECT call_rev FROM tv.appointment");
     assert_string_equal(joined(doctor, "PA_d", "10:45:00", .id = "EV_same"), "");
+    assert_true(was_recorded);
     char *after = dump();
     assert_string_equal(after, before);
     assert_sql("SELECT call_rev FROM tv.appointment", rev);

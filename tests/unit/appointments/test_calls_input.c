@@ -148,6 +148,7 @@ static void test_what_cannot_be_kept(void **state) {
         m.room = text(rooms[i]);
         assert_string_equal(finish(send_sealed(&m.base, app.event_key)), "");
     }
+    assert_false(was_recorded);
     assert_true(counted("JOINED", "unknown") == unknown + 2);
     assert_true(counted("JOINED", "foreign") == foreign + 7);
 

@@ -62,6 +62,12 @@ static void reply_nothing(struct test_gateway *rig, struct tv_call *call) {
     tv_call_reply(call, tv_pb_new(call->method->output, call->arena));
 }
 
+static void reply_recorded(struct test_gateway *rig, struct tv_call *call) {
+    Televisit__V1__CallReply reply = TELEVISIT__V1__CALL_REPLY__INIT;
+    reply.recorded = true;
+    tv_call_reply(call, &reply.base);
+}
+
 static Televisit__V1__InboxEntry *new_entry(int64_t seq, const char *person_id,
                                             struct tv_arena *a) {
     Televisit__V1__InboxEntry *e =
@@ -84,6 +90,7 @@ static void reply_told(struct test_gateway *rig, struct tv_call *call) {
     reply->told[0] = new_entry(11, inbox != NULL ? inbox->person : TEST_PERSON, call->arena);
     reply->told[1] = new_entry(7, DOCTOR, call->arena);
     reply->due_now = true;
+    reply->recorded = true;
     tv_call_reply(call, &reply->base);
 }
 
@@ -162,6 +169,12 @@ static void test_genuine_and_of_no_interest(void **state) {
     assert_string_equal(r.body, "{\"recorded\":false}");
     assert_int_equal(test_fake_calls(g, "Calls.Record"), 0);
     assert_true(STAILQ_EMPTY(&g->told));
+
+    test_fake(g, "Tokens.ReadWebhook", reply_sealed);
+    test_fake(g, "Calls.Record", reply_nothing); /* somebody else's room */
+    r = post(SIGNED, TV_S(EVENT));
+    expect_status(g, &r, 200);
+    assert_string_equal(r.body, "{\"recorded\":false}");
 }
 
 /* From LiveKit to the browser of the one who is waited for. */
@@ -420,7 +433,7 @@ static void test_two_at_once(void **state) {
     struct pair pair = {NULL, NULL};
     g->memo = &pair;
     test_fake(g, "Tokens.ReadWebhook", hold_pair);
-    test_fake(g, "Calls.Record", reply_nothing);
+    test_fake(g, "Calls.Record", reply_recorded);
     struct test_http *one =
         test_post_begin(g, PATH, TYPE "Authorization: one\r\n", TV_S("{\"n\":1}"));
     struct test_http *two =
