@@ -94,7 +94,10 @@ class Processes:
             return False
         if signo in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             self._write(name, Record(record.pid, record.started, False))
-        os.kill(record.pid, signo)
+        try:
+            os.kill(record.pid, signo)
+        except ProcessLookupError:  # it ended just now
+            return False
         return True
 
     def end(self, names: Iterable[str], signo: Callable[[str], int], patience_s: float,
