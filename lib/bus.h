@@ -18,7 +18,7 @@
  * ever (wait 50 ms to 2 s with jitter), pings every 10 s and gives up on a silent server after two
  * that were not answered. A server that refuses us (wrong password) is logged, turns `healthy` off
  * and is tried again. A permission violation is counted, logged and turns `healthy` off for good: a
- * wrong allow-list must be seen.
+ * wrong allow-list must be seen. One of an answer is only counted and logged.
  */
 #ifndef TV_BUS_H
 #define TV_BUS_H
