@@ -9,6 +9,7 @@
 #include "lib/metrics.h"
 #include "lib/pb.h"
 #include "lib/rpc.h"
+#include "services/notifier/ask.h"
 #include "services/notifier/clock.h"
 #include "services/notifier/tell.h"
 #include "televisit/v1/due.pb-c.h"
@@ -152,23 +153,17 @@ static void on_reply(void *ctx, enum tv_err err, const struct tv_error *e,
 
 static void fire(void *ctx) {
     struct tv_due *d = ctx;
-    const ProtobufCServiceDescriptor *service = &televisit__v1__due__descriptor;
-    struct tv_context context = {
-        .actor.role = TV_ROLE_SERVICE,
-        .deadline_us = tv_clock_mono_us() + FIRE_DEADLINE_US,
-    };
     Televisit__V1__FireRequest request = TELEVISIT__V1__FIRE_REQUEST__INIT;
 
     if (!tv_bus_connected(d->bus)) {
         tv_timer_set(d->timer, BUS_POLL_US);
         return;
     }
-    tv_uuid(context.request_id);
     request.limit = FIRE_LIMIT;
     d->arena = tv_arena_new();
     tv_due_clock_sent(&d->clock, tv_clock_mono_us());
-    tv_rpc_call(d->bus, service, protobuf_c_service_descriptor_get_method_by_name(service, "Fire"),
-                &context, &request.base, d->arena, on_reply, d);
+    tv_ask(d->bus, &televisit__v1__due__descriptor, "Fire", &request.base,
+           tv_clock_mono_us() + FIRE_DEADLINE_US, d->arena, on_reply, d);
 }
 
 static void on_hint(void *ctx, const struct tv_bus_message *m) {

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/rpc.h"
+#include "services/notifier/ask.h"
 #include "services/notifier/clock.h"
 #include "services/notifier/due.h"
 #include "services/notifier/kinds.h"
@@ -184,16 +185,11 @@ static void on_finished(void *ctx, enum tv_err err, const struct tv_error *e,
  * no bus, and the job was lost. */
 static bool ask(struct tv_job *j, const ProtobufCServiceDescriptor *service, const char *method,
                 const ProtobufCMessage *request, int64_t deadline_us, tv_rpc_reply_fn *on_reply) {
-    struct tv_context context = {.actor.role = TV_ROLE_SERVICE, .deadline_us = deadline_us};
-
     if (deadline_us <= tv_clock_mono_us() || !tv_bus_connected(j->jobs->bus)) {
         lose(j);
         return false;
     }
-    tv_uuid(context.request_id);
-    tv_rpc_call(j->jobs->bus, service,
-                protobuf_c_service_descriptor_get_method_by_name(service, method), &context,
-                request, j->arena, on_reply, j);
+    tv_ask(j->jobs->bus, service, method, request, deadline_us, j->arena, on_reply, j);
     return true;
 }
 
@@ -347,24 +343,18 @@ static void on_claim_reply(void *ctx, enum tv_err err, const struct tv_error *e,
 
 static void claim(void *ctx) {
     struct tv_jobs *s = ctx;
-    const ProtobufCServiceDescriptor *service = &televisit__v1__jobs__descriptor;
-    struct tv_context context = {
-        .actor.role = TV_ROLE_SERVICE,
-        .deadline_us = tv_clock_mono_us() + CLAIM_DEADLINE_US,
-    };
     Televisit__V1__ClaimJobsRequest request = TELEVISIT__V1__CLAIM_JOBS_REQUEST__INIT;
 
     if (!tv_bus_connected(s->bus)) {
         tv_timer_set(s->timer, BUS_POLL_US);
         return;
     }
-    tv_uuid(context.request_id);
     request.limit = (int32_t)(TV_JOBS_MAX - s->count);
     request.lease_ms = TV_JOBS_LEASE_MS;
     s->arena = tv_arena_new();
     tv_due_clock_sent(&s->clock, tv_clock_mono_us());
-    tv_rpc_call(s->bus, service, protobuf_c_service_descriptor_get_method_by_name(service, "Claim"),
-                &context, &request.base, s->arena, on_claim_reply, s);
+    tv_ask(s->bus, &televisit__v1__jobs__descriptor, "Claim", &request.base,
+           tv_clock_mono_us() + CLAIM_DEADLINE_US, s->arena, on_claim_reply, s);
 }
 
 /* -- the whole ----------------------------------------------------------------------------------*/

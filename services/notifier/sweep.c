@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/rpc.h"
+#include "services/notifier/ask.h"
 #include "services/notifier/tell.h"
 #include "televisit/v1/calls.pb-c.h"
 #include "televisit/v1/tokens.pb-c.h"
@@ -83,14 +84,7 @@ static void end_if_done(struct tv_sweep *s) {
 static void ask(struct tv_sweep *s, const ProtobufCServiceDescriptor *service, const char *method,
                 const ProtobufCMessage *request, int64_t within_us, struct tv_arena *a,
                 tv_rpc_reply_fn *on_reply, void *ctx) {
-    struct tv_context context = {
-        .actor.role = TV_ROLE_SERVICE,
-        .deadline_us = tv_clock_mono_us() + within_us,
-    };
-
-    tv_uuid(context.request_id);
-    tv_rpc_call(s->bus, service, protobuf_c_service_descriptor_get_method_by_name(service, method),
-                &context, request, a, on_reply, ctx);
+    tv_ask(s->bus, service, method, request, tv_clock_mono_us() + within_us, a, on_reply, ctx);
 }
 
 /* -- wishes -------------------------------------------------------------------------------------*/

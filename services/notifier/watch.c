@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/rpc.h"
+#include "services/notifier/ask.h"
 #include "services/notifier/pulse.h"
 #include "services/notifier/sweep.h"
 #include "services/notifier/tell.h"
@@ -89,14 +90,8 @@ static struct tv_arena *ask(struct tv_media_watch *w, const ProtobufCServiceDesc
                             const char *method, const ProtobufCMessage *request, int64_t within_us,
                             tv_rpc_reply_fn *on_reply) {
     struct tv_arena *a = tv_arena_new();
-    struct tv_context context = {
-        .actor.role = TV_ROLE_SERVICE,
-        .deadline_us = tv_clock_mono_us() + within_us,
-    };
 
-    tv_uuid(context.request_id);
-    tv_rpc_call(w->bus, service, protobuf_c_service_descriptor_get_method_by_name(service, method),
-                &context, request, a, on_reply, w);
+    tv_ask(w->bus, service, method, request, tv_clock_mono_us() + within_us, a, on_reply, w);
     return a;
 }
 
