@@ -23,7 +23,8 @@
  * up by libpq while the loop waits.
  *
  * A statement that raises SQLSTATE TVnnn (a function tv.fail) is the error with that HTTP number;
- * its message is the slug, its detail what a person may see.
+ * its message is the slug, its detail what a person may see, and its column, if it has one, the
+ * pointer to the member at fault.
  */
 #ifndef TV_PG_H
 #define TV_PG_H

@@ -312,8 +312,9 @@ static void refuse(struct tv_pg_unit *u, const PGresult *r) {
     u->outcome = collided ? TV_PG_COLLIDED : TV_PG_REFUSED;
     if (strncmp(state, "TV", 2) == 0) {
         enum tv_err code = tv_err_by_slug(field(r, PG_DIAG_MESSAGE_PRIMARY));
-        tv_fail(&u->error, code == TV_OK ? TV_ERR_INTERNAL : code, "%s",
-                code == TV_OK ? "" : field(r, PG_DIAG_MESSAGE_DETAIL));
+        tv_fail_at(&u->error, code == TV_OK ? TV_ERR_INTERNAL : code,
+                   code == TV_OK ? "" : field(r, PG_DIAG_COLUMN_NAME), "%s",
+                   code == TV_OK ? "" : field(r, PG_DIAG_MESSAGE_DETAIL));
         return;
     }
     /* The server's own words may hold values and names: they are not for people. */

@@ -57,6 +57,8 @@ static void look_at_people(struct news *n) {
             n->arrived[side] = true;
             n->who[side] = p->person_id;
         }
+        if (in_us != p->in_since_us)
+            n->to->hint = true;
         if (in_us != p->in_since_us || left_us != p->left_us ||
             (in_us != 0 && p->media_missed_us != 0))
             move_person(n, p, in_us, left_us);

@@ -9,6 +9,9 @@
  *                 room that LiveKit has lost while the appointment is open is not over: it is made
  *                 again, and the call goes on in it.
  *
+ * Besides, when somebody came or left, all who take part and are told nothing else get a hint: what
+ * their pages show of the appointment is old.
+ *
  * Patients and guests are one side, doctors the other; interpreters are on neither.
  */
 #ifndef APPOINTMENTS_NEWS_H
@@ -28,7 +31,7 @@ enum news_cause {
     NEWS_CLOSED, /* LiveKit confirmed that the room is deleted */
 };
 
-/* Fills people, notices, jobs and next_generation of `to`; `generation` is of the room that was
+/* Fills people, notices, jobs, hint and next_generation of `to`; `generation` is of the room that was
  * observed. What `to` points to lives in the arena. */
 void news_follow(const struct book *b, enum news_cause cause, int32_t generation,
                  struct tv_arena *a, Televisit__V1__BookChange *to);

@@ -33,6 +33,7 @@ static const char *const types[] = {
     "appointment.completed",
     "appointment.no_show",
     "appointment.reminder",
+    "appointment.changed",
     "call.available",
     "call.waiting",
     "call.admitted",

@@ -1,7 +1,7 @@
 -- Writes what an observation has changed in the call record of an appointment, and what follows
 -- from it: :change is a BookChange. :clinic_id, :appointment_id, and what it was computed from:
 -- :version, :generation, :call_rev. :event_id (NULL: it was no event), its :event_room_sid,
--- :event_sid, :event_type and :event_at. One row: told, due_now. No row: it was changed meanwhile.
+-- :event_sid, :event_type and :event_at. One row: told (entries, then hints), due_now. No row: it was changed meanwhile.
 -- The appointment is locked first, its calls and people under its lock, then jobs, then heads.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 change AS MATERIALIZED (SELECT :change::jsonb AS j),
@@ -126,7 +126,25 @@ notice AS (
     CROSS JOIN jsonb_array_elements_text(asked.person_ids) AS p (id)
     WHERE (SELECT count(*) FROM jobs) >= 0
 ),
+-- Of who is in the call all learn who take part, though by a hint only: one that gets lost is made
+-- up for when a page asks again.
+hints AS (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'seq', 0,
+               'type', 'appointment.changed',
+               'clinicId', a.clinic_id,
+               'personId', p.person_id,
+               'appointmentId', a.id,
+               'appointmentVersion', a.version,
+               'occurredAt', clock.now) ORDER BY p.person_id), '[]') AS told
+    FROM changed a
+    CROSS JOIN clock
+    CROSS JOIN change
+    JOIN tv.participant p ON (p.clinic_id, p.appointment_id) = (a.clinic_id, a.id)
+    WHERE (change.j->>'hint')::boolean
+        AND NOT EXISTS (SELECT FROM notice n WHERE n.person_id = p.person_id)
+),
 -- include: fan_out.sql
-SELECT told.told,
+SELECT told.told::jsonb || hints.told AS told,
        EXISTS (SELECT FROM jobs WHERE lease IS NULL AND run_at <= clock.now) AS due_now
-FROM changed CROSS JOIN clock CROSS JOIN told;
+FROM changed CROSS JOIN clock CROSS JOIN told CROSS JOIN hints;

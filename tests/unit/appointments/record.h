@@ -144,8 +144,20 @@ static inline const char *name_of(const char *person_id) {
 }
 
 static bool was_recorded; /* as the latest reply says */
+static char hinted[8];    /* who got a hint by it, "PD" */
 
-/* "waiting D of P, started P", in the order of people; then " due" and " again". */
+static inline void take_hint(const Televisit__V1__InboxEntry *entry) {
+    assert_string_equal(entry->type, "appointment.changed");
+    assert_string_equal(entry->event_id, "");
+    assert_string_equal(entry->clinic_id, BERLIN);
+    assert_true(entry->appointment_version > 0);
+    assert_int_equal(tv_pb_time_us(entry->occurred_at), now_us);
+    size_t n = strlen(hinted);
+    (void)snprintf(hinted + n, sizeof(hinted) - n, "%s", name_of(entry->person_id));
+}
+
+/* "waiting D of P, started P", in the order of people; then " due" and " again". Hints are in
+ * `hinted`. */
 static inline const char *reply_text(struct outcome *o) {
     static char out[1024];
     size_t n = 0;
@@ -153,9 +165,14 @@ static inline const char *reply_text(struct outcome *o) {
     const Televisit__V1__CallReply *reply = o->reply;
     out[0] = '\0';
     was_recorded = reply->recorded;
+    hinted[0] = '\0';
     for (size_t i = 0; i < reply->n_told; i++) {
         const Televisit__V1__InboxEntry *entry = reply->told[i];
         assert_string_equal(entry->appointment_id, id);
+        if (entry->seq == 0) {
+            take_hint(entry);
+            continue;
+        }
         n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s %s", n == 0 ? "" : ", ",
                               strchr(entry->type, '.') + 1, name_of(entry->person_id));
         if (entry->actor_id[0] != '\0')
