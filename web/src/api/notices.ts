@@ -1,0 +1,73 @@
+import type { InboxEntry } from './types';
+
+/** What somebody can be told; the types of the design, and those of a newer server. */
+export type NoticeType =
+  | 'appointment.requested'
+  | 'appointment.confirmed'
+  | 'appointment.declined'
+  | 'appointment.moved'
+  | 'appointment.cancelled'
+  | 'appointment.completed'
+  | 'appointment.no_show'
+  | 'appointment.reminder'
+  | 'call.available'
+  | 'call.waiting'
+  | 'call.started'
+  | 'call.ended'
+  | 'call.closing'
+  | 'call.media_restored'
+  | (string & {});
+
+/** An entry of the inbox as it came by the stream. */
+export type Notice = Omit<InboxEntry, 'type'> & { type: NoticeType };
+
+export type NoticesState = 'connecting' | 'open' | 'lost' | 'ended';
+
+export interface NoticeHandlers {
+  /** Each notice once, in order, in every tab. */
+  onNotice?(notice: Notice): void;
+  /** Something about this appointment is not as it was; nobody had to be told. */
+  onChanged?(appointmentId: string): void;
+  /** Notices may have been missed: what is shown should be asked for again. */
+  onResync?(): void;
+  /** The way to the server: 'lost' while it is being looked for, 'ended' when the session is over. */
+  onState?(state: NoticesState): void;
+}
+
+export interface Notices {
+  /** Returns how to stop listening. */
+  subscribe(handlers: NoticeHandlers): () => void;
+  readonly state: NoticesState;
+  close(): void;
+}
+
+export interface NoticesOptions {
+  /** Path or URL of GET /v1/events. */
+  url: string;
+  /** Opens a new session quietly; false: the person must log in. */
+  renew: () => Promise<boolean>;
+}
+
+/** One stream for all tabs of a browser: the tab that holds the lock reads it and tells the rest. */
+export function createNotices(options: NoticesOptions): Notices {
+  let state: NoticesState = 'connecting';
+  const all = new Set<NoticeHandlers>();
+  const source = new EventSource(options.url);
+  source.onopen = () => {
+    state = 'open';
+    for (const handlers of all) handlers.onState?.(state);
+  };
+  return {
+    subscribe(handlers) {
+      all.add(handlers);
+      handlers.onState?.(state);
+      return () => {
+        all.delete(handlers);
+      };
+    },
+    get state() {
+      return state;
+    },
+    close: () => source.close(),
+  };
+}

@@ -1,0 +1,50 @@
+// What the app reads, by name. Screens use these hooks and never the client for reading, so that a
+// notice can say what is stale (live.ts).
+
+import { queryOptions } from '@tanstack/react-query';
+
+import { client } from './services';
+
+export const keys = {
+  me: ['me'] as const,
+  clinic: ['clinic'] as const,
+  doctors: ['doctors'] as const,
+  appointments: ['appointments'] as const,
+  appointment: (id: string) => ['appointment', id] as const,
+  slots: (doctorId: string) => ['slots', doctorId] as const,
+  availability: (doctorId: string) => ['availability', doctorId] as const,
+  inbox: ['inbox'] as const,
+  calls: (id: string) => ['calls', id] as const,
+};
+
+/** A span of time, RFC 3339; a list of all appointments that start in it. */
+export interface Span {
+  from?: string;
+  to?: string;
+}
+
+export const queries = {
+  clinic: () =>
+    queryOptions({ queryKey: keys.clinic, queryFn: () => client.clinic(), staleTime: Infinity }),
+  doctors: () =>
+    queryOptions({ queryKey: keys.doctors, queryFn: () => client.doctors(), staleTime: Infinity }),
+  appointments: (span: Span) =>
+    queryOptions({
+      queryKey: [...keys.appointments, span],
+      queryFn: () => client.appointments(span),
+    }),
+  appointment: (id: string) =>
+    queryOptions({ queryKey: keys.appointment(id), queryFn: () => client.appointment(id) }),
+  slots: (doctorId: string, from: string, days: number) =>
+    queryOptions({
+      queryKey: [...keys.slots(doctorId), from, days],
+      queryFn: () => client.slots(doctorId, from, days),
+    }),
+  availability: (doctorId: string) =>
+    queryOptions({
+      queryKey: keys.availability(doctorId),
+      queryFn: () => client.availability(doctorId),
+    }),
+  calls: (id: string) =>
+    queryOptions({ queryKey: keys.calls(id), queryFn: () => client.calls(id) }),
+};
