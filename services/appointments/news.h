@@ -31,8 +31,8 @@ enum news_cause {
     NEWS_CLOSED, /* LiveKit confirmed that the room is deleted */
 };
 
-/* Fills people, notices, jobs, hint and next_generation of `to`; `generation` is of the room that was
- * observed. What `to` points to lives in the arena. */
+/* Fills people, notices, jobs, next_generation and hint of `to`; `generation` is of the room that
+ * was observed. What `to` points to lives in the arena. */
 void news_follow(const struct book *b, enum news_cause cause, int32_t generation,
                  struct tv_arena *a, Televisit__V1__BookChange *to);
 

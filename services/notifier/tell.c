@@ -25,22 +25,14 @@ static struct tv_metric unsent_total = {
 
 /* Types that have a series of their own; what a newer peer sends is counted as "other". */
 static const char *const types[] = {
-    "appointment.requested",
-    "appointment.confirmed",
-    "appointment.declined",
-    "appointment.moved",
-    "appointment.cancelled",
-    "appointment.completed",
-    "appointment.no_show",
-    "appointment.reminder",
-    "appointment.changed",
-    "call.available",
-    "call.waiting",
-    "call.admitted",
-    "call.started",
-    "call.ended",
-    "call.closing",
-    "call.media_restored",
+    "appointment.requested", "appointment.confirmed",
+    "appointment.declined",  "appointment.moved",
+    "appointment.cancelled", "appointment.completed",
+    "appointment.no_show",   "appointment.reminder",
+    "appointment.changed",   "call.available",
+    "call.waiting",          "call.admitted",
+    "call.started",          "call.ended",
+    "call.closing",          "call.media_restored",
     "message.posted",
 };
 

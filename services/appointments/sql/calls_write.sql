@@ -1,7 +1,8 @@
 -- Writes what an observation has changed in the call record of an appointment, and what follows
 -- from it: :change is a BookChange. :clinic_id, :appointment_id, and what it was computed from:
 -- :version, :generation, :call_rev. :event_id (NULL: it was no event), its :event_room_sid,
--- :event_sid, :event_type and :event_at. One row: told (entries, then hints), due_now. No row: it was changed meanwhile.
+-- :event_sid, :event_type and :event_at. One row: told (entries, then hints), due_now. No row: it
+-- was changed meanwhile.
 -- The appointment is locked first, its calls and people under its lock, then jobs, then heads.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 change AS MATERIALIZED (SELECT :change::jsonb AS j),
