@@ -18,6 +18,7 @@ include mk/deps.mk
 include mk/gen.mk
 include mk/build.mk
 include mk/test.mk
+include mk/web.mk
 -include mk/stack.mk
 -include mk/quality.mk
 -include mk/bench.mk

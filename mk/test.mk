@@ -64,9 +64,9 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 ALONE := mjs|test_events|test_lifecycle
 
 .PHONY: test
-test: deps livekit node-modules ## everything: unit, threads, tools, integration, end to end
+test: deps livekit node-modules web ## everything: unit, threads, tools, web, integration, end to end
 	@$(SUB_MAKE) VARIANT=asan test-bin
 	@$(SUB_MAKE) VARIANT=tsan $(TSAN_BIN)
 	@$(SUB_MAKE) VARIANT=release all
-	@$(RUN_TESTS) --alone '$(ALONE)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
-	    $(TSAN_BIN) $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)
+	@$(WITH_NODE); $(RUN_TESTS) --alone '$(ALONE)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
+	    $(TSAN_BIN) web $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)

@@ -2,7 +2,7 @@
 """Runs test programs side by side and closes with the plain line `N passed, N failed`.
 
 A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
-file. Programs whose path matches --alone run one after the other when the rest is done (they load
+file; a folder is a Vitest project. Programs whose path matches --alone run one after the other when the rest is done (they load
 the machine, or need it quiet). Each writes to a log of its own; the output of those that failed is
 shown. A program that runs no test, hangs or dies counts as failed.
 """
@@ -30,6 +30,9 @@ def command_and_environment(program):
         return [sys.executable, "-B", "-m", "unittest", "-v", program], environment
     if program.endswith(".mjs"):
         return ["node", "--test", "--test-reporter=tap", program], environment
+    if os.path.isdir(program):
+        return [os.path.join(program, "node_modules", ".bin", "vitest"), "run", "--root", program,
+                "--reporter", "tap-flat"], environment
     environment["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
     return [program], environment
 

@@ -3,7 +3,7 @@ import react from '@vitejs/plugin-react';
 import { compression, defineAlgorithm } from 'vite-plugin-compression2';
 import { defineConfig } from 'vitest/config';
 
-import { LANGUAGES } from './src/i18n/languages';
+import { LANGUAGES } from './src/i18n/languages.ts';
 
 /** The gateway that `npm run dev` sends the API to. */
 const gateway = process.env.GATEWAY ?? 'http://localhost:8080';

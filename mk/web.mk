@@ -1,0 +1,45 @@
+# The web app: types from openapi.json, one production build in build/web, tests and form.
+
+WEB_MODULES := web/node_modules/.package-lock.json
+WEB_TYPES := web/src/api/schema.d.ts
+WEB_OUT := build/web/index.html
+WEB_BIN := web/node_modules/.bin
+WEB_SOURCES = $(shell find web/src web/public web/build web/index.html web/vite.config.ts \
+    web/tsconfig.json -type f ! -name '*.test.ts*' 2>/dev/null)
+# A Node that is new enough, before that of PATH.
+WITH_NODE = PATH="$$(tools/node.sh):$$PATH"
+
+# npm ci checks each package against the hash in package-lock.json.
+$(WEB_MODULES): web/package.json web/package-lock.json
+	@$(WITH_NODE); cd web && npm ci --silent
+	@touch $@
+
+$(WEB_TYPES): $(API_STAMP) $(WEB_MODULES)
+	@$(WITH_NODE); $(WEB_BIN)/openapi-typescript $(GEN)/openapi.json -o $@ --root-types \
+	    --root-types-no-schema-prefix >/dev/null
+	@touch $@
+
+$(WEB_OUT): $(WEB_MODULES) $(WEB_TYPES) $(WEB_SOURCES)
+	@echo "  web build/web"
+	@$(WITH_NODE); cd web && node_modules/.bin/vite build --logLevel warn
+	@touch $@
+
+.PHONY: web
+web: $(WEB_OUT) ## the production build of the web app, in build/web
+
+.PHONY: web-dev
+web-dev: $(WEB_MODULES) $(WEB_TYPES) ## the web app with hot reload, beside a `make up` (GATEWAY=url)
+	@$(WITH_NODE); cd web && exec node_modules/.bin/vite
+
+.PHONY: test-web
+test-web: $(WEB_MODULES) $(WEB_TYPES) ## unit tests of the web app
+	@$(WITH_NODE); $(RUN_TESTS) web
+
+.PHONY: lint-web
+lint-web: $(WEB_MODULES) $(WEB_TYPES) ## types, ESLint and Prettier
+	@$(WITH_NODE); cd web && node_modules/.bin/tsc --noEmit && node_modules/.bin/eslint . && \
+	    node_modules/.bin/prettier --check --log-level warn .
+
+.PHONY: format-web
+format-web: $(WEB_MODULES) ## write the web app as Prettier does
+	@$(WITH_NODE); cd web && node_modules/.bin/prettier --write --log-level warn .
