@@ -37,6 +37,8 @@ export class Clinic {
     this.page = page;
     this.databaseUrlFile = info.databaseUrlFile;
     this.livekitLog = info.parts.livekit.log;
+    this.gatewayUrl = info.parts.gateway.url;
+    this.mediaHost = new URL(info.parts.livekit.url).host;
     const { clinic, password, people } = info.demo;
     const of = (/** @type {string} */ role) => new Person(info.parts.gateway.url, {
       clinic, password, email: people.findLast((/** @type {any} */ p) => p.role === role).email });

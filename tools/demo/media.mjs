@@ -44,12 +44,7 @@ const FILES = new Map([
     [path.join(livekit, 'livekit-client.e2ee.worker.js'), 'text/javascript']],
 ]);
 
-/** Without the loopback flag a machine that has no other network finds no way to LiveKit. */
-const FLAGS = [
-  '--use-fake-device-for-media-stream',
-  '--use-fake-ui-for-media-stream',
-  '--allow-loopback-in-peer-connection',
-];
+const FLAGS = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
 /** Serves the page on a free loopback port. */
 export async function servePage() {
@@ -85,6 +80,25 @@ async function findChromium() {
     + 'run `make deps`, or name one: CHROMIUM=/path/to/chromium');
 }
 
+/**
+ * Debian's Chromium, headless.
+ * @param {string[]} flags
+ */
+export async function launch(flags) {
+  return chromium.launch({
+    executablePath: await findChromium(),
+    headless: true,
+    // Chromium's own sandbox refuses to run as root.
+    chromiumSandbox: process.getuid?.() !== 0,
+    // Without the loopback flag a machine that has no other network finds no way to LiveKit.
+    args: ['--allow-loopback-in-peer-connection', ...flags],
+    // The program that opened it decides when it ends.
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+  });
+}
+
 /** One participant: a browser of their own. */
 export class Participant {
   /** @type {import('playwright-core').Browser} */ #browser;
@@ -102,17 +116,7 @@ export class Participant {
 
   /** @param {string} url of the page */
   static async open(url) {
-    const browser = await chromium.launch({
-      executablePath: await findChromium(),
-      headless: true,
-      // Chromium's own sandbox refuses to run as root.
-      chromiumSandbox: process.getuid?.() !== 0,
-      args: FLAGS,
-      // The program that opened it decides when it ends.
-      handleSIGINT: false,
-      handleSIGTERM: false,
-      handleSIGHUP: false,
-    });
+    const browser = await launch(FLAGS);
     try {
       const page = await browser.newPage();
       await page.goto(url);
