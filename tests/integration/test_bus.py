@@ -27,10 +27,10 @@ ASKS = {
                 "appointments.end", "appointments.get", "appointments.list", "appointments.move",
                 "appointments.noshow", "calls.list", "calls.missmedia", "calls.record",
                 "clinics.getavailability",
-                "clinics.getclinic", "clinics.listdoctors", "clinics.listslots",
-                "clinics.putavailability", "inbox.heads", "inbox.list", "sessions.close",
-                "sessions.me", "sessions.open", "sessions.renew", "tokens.issue",
-                "tokens.readwebhook"},
+                "clinics.getclinic", "clinics.listdoctors", "clinics.listpatients",
+                "clinics.listslots", "clinics.putavailability", "inbox.heads", "inbox.list",
+                "inbox.markread", "sessions.close", "sessions.me", "sessions.open",
+                "sessions.renew", "sessions.updateme", "tokens.issue", "tokens.readwebhook"},
 }
 METHODS = sorted(set().union(*ASKS.values()))
 
@@ -264,10 +264,13 @@ class Hostile(Bus):
             "clinics.getavailability": packed((1, self.doctor.id)),
             "clinics.getclinic": b"",
             "clinics.listdoctors": b"",
+            "clinics.listpatients": b"",
             "clinics.listslots": packed((1, self.doctor.id)),
             "clinics.putavailability": packed((1, self.doctor.id)),
             "inbox.list": b"",
+            "inbox.markread": packed((1, 1)),
             "sessions.me": b"",
+            "sessions.updateme": packed((1, "de")),
         }
 
     def test_another_clinic_is_another_world(self):

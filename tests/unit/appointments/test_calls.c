@@ -14,25 +14,36 @@ static struct outcome *list(struct tv_actor who, const char *appointment_id) {
 
 static void test_a_visit(void **state) {
     assert_string_equal(started("10:45:00"), "");
+    assert_string_equal(hinted, "");
     assert_jobs("reconcile_call room_# 15");
     assert_people("D never P never");
     set_now("10:45:02");
     assert_string_equal(joined(doctor, "PA_d", "10:45:01"), "waiting P of D");
+    assert_string_equal(hinted, "D"); /* who is told nothing else */
     assert_people("D 10:45:01 P never");
     set_now("10:50:00");
     assert_string_equal(joined(patient, "PA_p", "10:49:59"), "started P, started D");
+    assert_string_equal(hinted, "");
     assert_string_equal(record(TYPE(SEEN), "10:50:00", .identity = patient, .sid = "PA_p"), "");
+    assert_string_equal(hinted, ""); /* nobody came or left */
     assert_people("D 10:45:01 P 10:49:59");
     assert_jobs("reconcile_call room_# -285"); /* still the first one, never moved */
     set_now("11:10:00");
     assert_string_equal(left(patient, "PA_p", "11:09:59", "CLIENT_INITIATED"), "");
+    assert_string_equal(hinted, "PD"); /* a page that shows who waits knows at once */
     assert_string_equal(left(doctor, "PA_d", "11:10:00", "CLIENT_INITIATED"), "");
+    assert_string_equal(hinted, "PD");
     assert_people("D -11:10:00 P -11:09:59");
     set_now("11:10:20");
     assert_string_equal(finished("11:10:20"), "ended P, ended D");
 
     assert_sql("SELECT generation || ' ' || call_rev || ' ' || version FROM tv.appointment",
                "2 7 2");
+    /* hints are kept nowhere */
+    assert_sql("SELECT count(*) FROM tv.event WHERE type = 'appointment.changed'", "0");
+    assert_sql("SELECT string_agg(last_seq::text, ' ' ORDER BY person_id) FROM tv.inbox_head"
+               " WHERE person_id IN ('" PATIENT "', '" DOCTOR "')",
+               "4 4");
     assert_sql("SELECT string_agg(type, ' ' ORDER BY at, type) FROM tv.call_event",
                "ROOM_STARTED JOINED JOINED SEEN LEFT LEFT ROOM_FINISHED");
     assert_sql("SELECT started_by || ' ' || over_by || ' ' || generation || ' ' ||"
@@ -122,6 +133,7 @@ static void test_the_same_event_again(void **state) {
     char *before = dump();
     char *rev = test_sql(&f.db, "SELECT call_rev FROM tv.appointment");
     assert_string_equal(joined(doctor, "PA_d", "10:45:00", .id = "EV_same"), "");
+    assert_string_equal(hinted, "");
     assert_true(was_recorded);
     char *after = dump();
     assert_string_equal(after, before);
@@ -305,9 +317,11 @@ static void test_a_snapshot_finds_who_is_gone(void **state) {
     assert_string_equal(
         snapshot("RM_1", "10:45:00", {{"PA_1", patient, "10:45:00"}, {"PA_2", doctor, "10:45:00"}}),
         " again 15000");
+    assert_string_equal(hinted, "");
     set_now("10:45:30");
     assert_string_equal(snapshot("RM_1", "10:45:00", {{"PA_2", doctor, "10:45:00"}}),
                         " again 15000");
+    assert_string_equal(hinted, "PD");
     assert_people("D 10:45:00 P -10:45:15");
     struct outcome *o = list(AS_DOCTOR, id);
     const Televisit__V1__ListCallsReply *reply = o->reply;
