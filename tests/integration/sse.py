@@ -8,11 +8,12 @@ import time
 
 
 class Stream:
-    """One `GET /v1/events`. What arrives is in `events`, as (id, type, entry); `status` is that of
-    the answer, `ended` is true when the server has closed it."""
+    """One `GET /v1/events`. What arrives is in `events`, as (id, type, entry), and the appointments
+    that hints were about are in `hints`; `status` is that of the answer, `ended` is true when the
+    server has closed it."""
 
     def __init__(self, person, after=None, last_event_id=None, port=None):
-        self.events, self.status, self.ended = [], None, False
+        self.events, self.hints, self.status, self.ended = [], [], None, False
         self.arrived = {}  # id -> monotonic time
         self._bytes, self._text = b"", ""
         self._socket = socket.create_connection(("127.0.0.1", port or person.rig.port), timeout=10)
@@ -66,7 +67,10 @@ class Stream:
 
     def _take(self, block):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line[0] != ":")
-        if "event" in fields:
+        if fields.get("event") == "appointment.changed":
+            assert "id" not in fields, "a hint has no number"
+            self.hints.append(json.loads(fields["data"])["appointmentId"])
+        elif "event" in fields:
             number = int(fields["id"]) if "id" in fields else None
             self.arrived[number] = time.monotonic()
             self.events.append((number, fields["event"], json.loads(fields["data"])))

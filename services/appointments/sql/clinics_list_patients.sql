@@ -1,5 +1,5 @@
--- For staff: the patients of their clinic whose name or mail address contains :query, by name, at most
--- :limit (0: 20, never more than 50). A search for the text as it is: nothing in it is a wildcard.
+-- For staff: the patients of their clinic whose name or mail address contains :query, by name, at
+-- most :limit (0: 20, never more than 50). It is searched as it is: nothing in it is a wildcard.
 -- read only
 SELECT id AS "patients[].id", display_name AS "patients[].display_name",
        coalesce(email, '') AS "patients[].email"
