@@ -495,6 +495,15 @@ static void answer(struct tv_http *x, unsigned status, struct MHD_Response *resp
     resume(x);
 }
 
+void tv_httpd_respond_lasting(struct tv_http *x, unsigned status,
+                              const struct tv_http_field *fields, size_t field_count,
+                              struct tv_str body) {
+    void *bytes = (void *)(uintptr_t)body.p; /* it only reads them */
+
+    answer(x, status, MHD_create_response_from_buffer(body.len, bytes, MHD_RESPMEM_PERSISTENT),
+           fields, field_count);
+}
+
 void tv_httpd_respond(struct tv_http *x, unsigned status, const struct tv_http_field *fields,
                       size_t field_count, struct tv_str body) {
     char *copy = NULL;
@@ -504,8 +513,7 @@ void tv_httpd_respond(struct tv_http *x, unsigned status, const struct tv_http_f
         memcpy(copy, body.p, body.len);
     }
     /* The arena outlives the sending: it is freed when libmicrohttpd says that it is done. */
-    answer(x, status, MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_PERSISTENT),
-           fields, field_count);
+    tv_httpd_respond_lasting(x, status, fields, field_count, (struct tv_str){copy, body.len});
 }
 
 /* libmicrohttpd asks for more of a stream. */

@@ -7,7 +7,7 @@
  *   2. the body is gathered up to the cap (TV_ERR_TOO_LARGE beyond), within idle_timeout_us
  *   3. `on_request` is called once, complete; unless it answers at once the connection is
  *      suspended, so no thread and no poll waits for it
- *   4. somebody calls tv_httpd_respond() or tv_httpd_stream(), then or later, exactly once
+ *   4. somebody calls tv_httpd_respond…() or tv_httpd_stream(), then or later, exactly once
  *   5. `on_end` is called once when the exchange is over (sent, or the client went away): whoever
  *      owns `user` frees it there. A client that hangs up while suspended is noticed only when
  *      the answer is written: deadlines are the owner's (flight.h). It comes for each exchange
@@ -78,6 +78,10 @@ struct tv_http_field {
  * no body, 204 and 304 neither. */
 void tv_httpd_respond(struct tv_http *x, unsigned status, const struct tv_http_field *fields,
                       size_t field_count, struct tv_str body);
+/* The same without a copy of the body: its bytes stay as they are until tv_httpd_free(). */
+void tv_httpd_respond_lasting(struct tv_http *x, unsigned status,
+                              const struct tv_http_field *fields, size_t field_count,
+                              struct tv_str body);
 bool tv_http_answered(const struct tv_http *x);
 
 /* Begins an endless answer (Server-Sent Events). Bytes are queued by tv_http_write() up to

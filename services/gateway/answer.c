@@ -6,17 +6,23 @@
 #define JSON_MAX (2 * 1024 * 1024)
 #define LINK_MAX 4096
 
-size_t answer_common_fields(const struct flight *f,
-                            struct tv_http_field fields[static ANSWER_FIELDS_MAX]) {
+size_t answer_base_fields(const struct flight *f,
+                          struct tv_http_field fields[static ANSWER_FIELDS_MAX]) {
     size_t n = 0;
-    fields[n++] = (struct tv_http_field){"Cache-Control", "no-store"};
     fields[n++] = (struct tv_http_field){"X-Content-Type-Options", "nosniff"};
     fields[n++] = (struct tv_http_field){"Referrer-Policy", "no-referrer"};
-    fields[n++] = (struct tv_http_field){"Content-Security-Policy",
-                                         "default-src 'none'; frame-ancestors 'none'"};
     fields[n++] = (struct tv_http_field){"X-Request-Id", f->context.request_id};
     if (f->gateway->secure)
         fields[n++] = (struct tv_http_field){"Strict-Transport-Security", "max-age=31536000"};
+    return n;
+}
+
+size_t answer_common_fields(const struct flight *f,
+                            struct tv_http_field fields[static ANSWER_FIELDS_MAX]) {
+    size_t n = answer_base_fields(f, fields);
+    fields[n++] = (struct tv_http_field){"Cache-Control", "no-store"};
+    fields[n++] = (struct tv_http_field){"Content-Security-Policy",
+                                         "default-src 'none'; frame-ancestors 'none'"};
     return n;
 }
 
@@ -32,6 +38,13 @@ void answer_send(struct flight *f, unsigned status, const char *content_type,
     f->status = status;
     flight_move(f, FLIGHT_ANSWERED);
     tv_httpd_respond(f->http, status, fields, n, body);
+}
+
+void answer_lasting(struct flight *f, unsigned status, const struct tv_http_field *fields,
+                    size_t field_count, struct tv_str body) {
+    f->status = status;
+    flight_move(f, FLIGHT_ANSWERED);
+    tv_httpd_respond_lasting(f->http, status, fields, field_count, body);
 }
 
 void answer_empty(struct flight *f, unsigned status, const struct tv_http_field *extra,

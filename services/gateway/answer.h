@@ -21,8 +21,16 @@ void answer_empty(struct flight *f, unsigned status, const struct tv_http_field 
 void answer_send(struct flight *f, unsigned status, const char *content_type,
                  const struct tv_http_field *extra, size_t extra_count, struct tv_str body);
 
-#define ANSWER_FIELDS_MAX 12
-/* The fields of every answer of the API; returns how many were written to `fields`. */
+/* The same for bytes that stay as long as the server (a file of the web app), with exactly these
+ * fields. */
+void answer_lasting(struct flight *f, unsigned status, const struct tv_http_field *fields,
+                    size_t field_count, struct tv_str body);
+
+#define ANSWER_FIELDS_MAX 14
+/* The fields of every answer at all; returns how many were written to `fields`. */
+size_t answer_base_fields(const struct flight *f,
+                          struct tv_http_field fields[static ANSWER_FIELDS_MAX]);
+/* The fields of every answer of the API, those included. */
 size_t answer_common_fields(const struct flight *f,
                             struct tv_http_field fields[static ANSWER_FIELDS_MAX]);
 

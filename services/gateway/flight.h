@@ -37,6 +37,7 @@ struct flight {
     struct tv_http *http;                           /* borrowed; ends after on_end */
     struct tv_arena *arena;                         /* the exchange's */
     const struct tv_route *route;                   /* NULL when none matched */
+    bool of_web;                                    /* it is about a file of the web app */
     struct tv_str path_values[TV_ROUTE_PARAMS_MAX]; /* in the order of the template */
     struct tv_context context;  /* actor, deadline, ids: carried by every call */
     int64_t session_expires_us; /* wall clock; 0 without a session */

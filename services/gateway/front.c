@@ -36,13 +36,22 @@ static struct tv_metric seconds = {
 static const char *const status_classes[] = {
     [CLASS_MIN] = "2xx", [3] = "3xx", [4] = "4xx", [5] = "5xx"};
 
-/* The last row is for requests that match no route. */
-static struct tv_series *count_of[TV_ROUTE_COUNT + 1][TV_ARRAY_LEN(status_classes)];
-static struct tv_series *seconds_of[TV_ROUTE_COUNT + 1];
+/* A row for each route, then one for the files of the web app and one for what is neither. */
+enum { ROW_WEB = TV_ROUTE_COUNT, ROW_NONE, ROWS };
+static struct tv_series *count_of[ROWS][TV_ARRAY_LEN(status_classes)];
+static struct tv_series *seconds_of[ROWS];
+
+static unsigned row_of(const struct flight *f) {
+    return f->route != NULL ? f->route->id : f->of_web ? ROW_WEB : ROW_NONE;
+}
+
+static const char *label_of(unsigned row) {
+    return row < TV_ROUTE_COUNT ? tv_routes[row].label : row == ROW_WEB ? "web" : "none";
+}
 
 void front_init(void) {
-    for (unsigned r = 0; r <= TV_ROUTE_COUNT; r++) {
-        const char *label = r < TV_ROUTE_COUNT ? tv_routes[r].label : "none";
+    for (unsigned r = 0; r < ROWS; r++) {
+        const char *label = label_of(r);
         for (unsigned c = CLASS_MIN; c < TV_ARRAY_LEN(status_classes); c++)
             count_of[r][c] =
                 tv_metric_series(&requests_total, label, status_classes[c], NULL, NULL);
@@ -51,7 +60,7 @@ void front_init(void) {
 }
 
 static void count_and_log(const struct flight *f) {
-    unsigned row = f->route != NULL ? f->route->id : TV_ROUTE_COUNT;
+    unsigned row = row_of(f);
     unsigned class = f->status / 100;
     int64_t took_us = tv_clock_mono_us() - f->started_us;
     if (class >= CLASS_MIN && class < TV_ARRAY_LEN(status_classes))
@@ -64,9 +73,8 @@ static void count_and_log(const struct flight *f) {
         char trace[33];
         snprintf(trace, sizeof trace, "%.32s", f->context.traceparent + 3);
         tv_log_context_set(f->context.request_id, trace);
-        tv_log_info("request", F_STR(ROUTE, f->route != NULL ? f->route->label : "none"),
-                    F_INT(STATUS, f->status), F_STR(CODE, f->problem != NULL ? f->problem : ""),
-                    F_INT(DURATION_US, took_us));
+        tv_log_info("request", F_STR(ROUTE, label_of(row)), F_INT(STATUS, f->status),
+                    F_STR(CODE, f->problem != NULL ? f->problem : ""), F_INT(DURATION_US, took_us));
         tv_log_context_set(NULL, NULL);
     }
 }
@@ -89,7 +97,7 @@ static bool find_route(struct flight *f) {
     if (match.verdict == ROUTER_NO_METHOD) {
         f->allow = tv_arena_strdup(f->arena, match.allow);
         tv_problem_answerf(f, TV_ERR_METHOD_NOT_ALLOWED, "Allowed here: %s", match.allow);
-    } else {
+    } else if (!tv_web_answer(f)) {
         tv_problem_answerf(f, TV_ERR_NOT_FOUND, "There is nothing at this address");
     }
     return false;

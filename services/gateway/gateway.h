@@ -10,6 +10,7 @@
 #include "services/gateway/router.h"
 #include "services/gateway/session.h"
 #include "services/gateway/stream.h"
+#include "services/gateway/web.h"
 
 /* Filled from the table in main.c. */
 struct gateway_conf {
@@ -24,6 +25,8 @@ struct gateway_conf {
     const char *access_log; /* off, errors, all */
     int64_t stream_check_us;
     int64_t stream_beat_us;
+    const char *web_dir;     /* where the web app lies; NULL: it is not served */
+    const char *livekit_url; /* what browsers connect to for calls; NULL: nothing */
 };
 
 struct gateway {
@@ -35,6 +38,7 @@ struct gateway {
     struct tv_limits *limits;
     struct tv_sessions *sessions;
     struct tv_streams *streams;
+    struct tv_web *web; /* NULL: no web app */
     struct tv_flights flights;
     bool secure; /* the public URL is https */
     bool draining;

@@ -44,6 +44,10 @@ static const struct tv_conf_row conf_rows[] = {
      .help = "How often the streams are compared with the inboxes, against lost nudges"},
     {"TELEVISIT_STREAM_BEAT", TV_CONF_DURATION, ROW(stream_beat_us), "15s", 0, 100 * TV_US_PER_MS,
      60 * TV_US_PER_S, .help = "Longest silence of an event stream; then a comment is sent"},
+    {"TELEVISIT_WEB_DIR", TV_CONF_STRING, ROW(web_dir), NULL, 0, 1, 4096,
+     .help = "Folder of the web app, as it was built; unset: none is served"},
+    {"LIVEKIT_URL", TV_CONF_URL, ROW(livekit_url), NULL, .choices = "ws,wss",
+     .help = "Address of LiveKit that browsers get; the pages of the web app may connect to it"},
 };
 
 static enum tv_err open_http(struct gateway *g, struct tv_error *e) {
@@ -67,6 +71,7 @@ static void stop(void *state) {
     struct gateway *g = state;
     g->bus = NULL; /* it went before */
     tv_httpd_free(g->httpd);
+    tv_web_free(g->web);
     tv_streams_free(g->streams);
     tv_sessions_free(g->sessions);
     tv_limits_free(g->limits);
@@ -91,6 +96,8 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     g->streams = tv_streams_new(g);
     enum tv_err err = tv_sessions_new(g->conf->session_key, g->conf->public_url,
                                       g->conf->access_ttl_us, &g->sessions, e);
+    if (err == TV_OK && g->conf->web_dir != NULL)
+        err = tv_web_new(g->conf->web_dir, g->conf->livekit_url, &g->web, e);
     if (err == TV_OK)
         err = open_http(g, e);
     if (err != TV_OK) {
@@ -117,7 +124,7 @@ static bool busy(void *state) {
 
 static const struct tv_service service = {
     .name = "gateway",
-    .description = "Serves the HTTP API and the event streams",
+    .description = "Serves the HTTP API, the event streams and the web app",
     .conf_rows = conf_rows,
     .conf_row_count = TV_ARRAY_LEN(conf_rows),
     .conf_bytes = sizeof(struct gateway_conf),

@@ -139,7 +139,7 @@ struct test_answer test_http_answer(const struct test_http *c, bool head_only, s
 
     struct tv_buf body = TV_BUF_INIT(RECEIVED_MAX);
     const char *length = test_answer_field(&r, "Content-Length", 0, a);
-    if (head_only || r.status == 204) {
+    if (head_only || r.status == 204 || r.status == 304) {
         r.complete = true;
         tv_buf_str(&body, rest); /* which there must not be */
     } else if (length != NULL) {

@@ -79,6 +79,12 @@ static void on_request(void *ctx, struct tv_http *x) {
         tv_httpd_respond(x, 204, NULL, 0, TV_S(""));
     } else if (tv_str_eq(path, TV_S("/big"))) {
         respond_text(x, 200, (struct tv_str){big, sizeof(big)});
+    } else if (tv_str_eq(path, TV_S("/lasting"))) {
+        size_t used = tv_arena_used(tv_http_arena(x));
+
+        memset(big, 'b', sizeof(big));
+        tv_httpd_respond_lasting(x, 200, NULL, 0, (struct tv_str){big, sizeof(big)});
+        assert_int_equal(tv_arena_used(tv_http_arena(x)), used); /* no copy */
     } else if (tv_str_eq(path, TV_S("/inject"))) {
         const struct tv_http_field fields[] = {{"X-A", "1\r\nX-B: 2"}, {"X-C", "3"}};
 

@@ -97,6 +97,27 @@ static void test_many_deferred(void **state) {
     assert_int_equal(t.ends, n);
 }
 
+/* Bytes that stay are sent from where they are, however long the client takes. */
+static void test_lasting_bytes(void **state) {
+    struct client c;
+    char *text, *body;
+
+    start(usual());
+    c = dial();
+    for (int i = 0; i < 2; i++) {
+        say(&c, GET("/lasting"));
+        text = answer(&c, 200);
+        body = strstr(text, "\r\n\r\n") + 4;
+        assert_int_equal(strlen(body), 8 << 20);
+        assert_int_equal(strspn(body, "b"), 8 << 20);
+        free(text);
+    }
+    say(&c, "HEAD /lasting HTTP/1.1\r\nHost: h\r\n\r\n");
+    c.head = true;
+    expect(&c, 200, "Content-Length: 8388608\r\n");
+    hang_up(&c);
+}
+
 static void test_old_client(void **state) {
     struct client c;
 
@@ -327,6 +348,7 @@ int main(void) {
         T(test_the_target_is_kept_as_sent),
         T(test_pipelining),
         T(test_many_deferred),
+        T(test_lasting_bytes),
         T(test_old_client),
         T(test_no_injection_into_fields),
         T(test_stream),
