@@ -34,8 +34,8 @@ LIBRARIES = {
     "curl": "httpc", "jansson": "pb", "sodium": "crypto",
 }
 # Files that decide and do nothing else: no module that reaches outside the process.
-PURE = {"gate", "grant", "history", "history_sums", "limit", "news", "pulse", "room", "route",
-        "router", "status", "validate", "webhook"}
+PURE = {"gate", "grant", "hint", "history", "history_sums", "limit", "negotiate", "news", "pulse",
+        "room", "route", "router", "status", "validate", "webhook"}
 REACHES_OUT = {"bus", "httpc", "httpd", "pg", "loop", "admin", "service"}
 
 # Never, and never in what runs in a clinic (tests and benchmarks may).

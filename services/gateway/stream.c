@@ -10,6 +10,7 @@
 #include "services/gateway/answer.h"
 #include "services/gateway/flows.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/hint.h"
 #include "services/gateway/problem.h"
 #include "televisit/v1/gateway.pb-c.h"
 #include "televisit/v1/inbox.pb-c.h"
@@ -37,6 +38,7 @@ struct clinic {
     char id[TV_UUID_TEXT]; /* first: the key of the tree */
     struct tv_bus_subscription *subscription;
     unsigned people;
+    TAILQ_HEAD(, stream) staff; /* streams of those who look after all appointments */
 };
 
 struct stream {
@@ -52,8 +54,10 @@ struct stream {
     struct tv_timer *again; /* after a failed read */
     struct tv_timer *end;   /* when the session is over */
     int64_t beat_us;        /* when the next comment is due */
+    struct hints_seen seen;
     TAILQ_ENTRY(stream) of_person;
-    TAILQ_ENTRY(stream) by_beat; /* soonest first: all wait equally long */
+    TAILQ_ENTRY(stream) of_staff; /* when is_staff() */
+    TAILQ_ENTRY(stream) by_beat;  /* soonest first: all wait equally long */
 };
 
 struct tv_streams {
@@ -82,7 +86,9 @@ static struct tv_metric streams_reads = {.name = "tv_stream_reads_total",
 static struct tv_metric streams_cut = {.name = "tv_streams_cut_total",
                                        .help = "Streams cut because their reader was too slow",
                                        .type = TV_COUNTER};
-static struct tv_series *open_now, *written, *cut, *reads_new, *reads_gap, *reads_check;
+static struct tv_metric streams_hints = {
+    .name = "tv_stream_hints_total", .help = "Hints written to event streams", .type = TV_COUNTER};
+static struct tv_series *open_now, *written, *hinted, *cut, *reads_new, *reads_gap, *reads_check;
 
 static void start_read(struct stream *s);
 
@@ -92,11 +98,17 @@ static int compare_ids(const void *a, const void *b) { return strcmp(a, b); }
 
 static void on_nudge(void *ctx, const struct tv_bus_message *m);
 
-static struct clinic *clinic_get(struct tv_streams *s, const char *id) {
+static struct clinic *clinic_find(struct tv_streams *s, const char *id) {
     void **found = tfind(id, &s->clinics, compare_ids);
-    if (found != NULL)
-        return *found;
-    struct clinic *c = tv_calloc(1, sizeof *c);
+    return found == NULL ? NULL : *found;
+}
+
+static struct clinic *clinic_get(struct tv_streams *s, const char *id) {
+    struct clinic *c = clinic_find(s, id);
+    if (c != NULL)
+        return c;
+    c = tv_calloc(1, sizeof *c);
+    TAILQ_INIT(&c->staff);
     char subject[sizeof "tv.v1.inbox." + TV_UUID_TEXT + 2];
     memcpy(c->id, id, sizeof c->id);
     snprintf(subject, sizeof subject, "tv.v1.inbox.%s.*", id);
@@ -289,23 +301,70 @@ static void start_read(struct stream *s) {
 
 /* -- nudges -------------------------------------------------------------------------------------*/
 
+static bool is_staff(const struct stream *s) {
+    enum tv_role role = s->flight->context.actor.role;
+    return role == TV_ROLE_STAFF || role == TV_ROLE_ADMIN;
+}
+
+static void write_hint(struct stream *s, const struct hint *hint) {
+    char event[HINT_BYTES];
+    if (s->closed || !s->positioned || !hint_is_new(&s->seen, hint))
+        return;
+    write_bytes(s, hint_event(hint, event));
+    tv_inc(hinted);
+}
+
+/* To those whom the appointment concerns and who are not told: the clinic's staff, and who did it
+ * on another device. `p` is the recipient, NULL when not here. */
+static void spread_hint(struct tv_streams *all, struct clinic *c, const struct person *p,
+                        const Televisit__V1__InboxEntry *entry, const struct hint *hint) {
+    struct stream *s;
+    TAILQ_FOREACH(s, &c->staff, of_staff)
+        if (s->person != p)
+            write_hint(s, hint);
+    struct person *actor = entry->actor_id[0] == '\0' ? NULL : person_find(all, entry->actor_id);
+    if (actor == NULL || actor == p || actor->clinic != c)
+        return;
+    TAILQ_FOREACH(s, &actor->streams, of_person)
+        if (!is_staff(s))
+            write_hint(s, hint);
+}
+
+static void take_entry(struct stream *s, const Televisit__V1__InboxEntry *entry,
+                       const struct hint *hint) {
+    if (hint != NULL && hint->bare) {
+        write_hint(s, hint);
+        return;
+    }
+    if (hint != NULL)
+        (void)hint_is_new(&s->seen, hint); /* the entry itself says it */
+    if (s->reading || !s->positioned) {
+        s->behind = true;
+    } else if (!write_entry(s, entry)) {
+        tv_inc(reads_gap);
+        start_read(s);
+    }
+}
+
 static void on_nudge(void *ctx, const struct tv_bus_message *m) {
     struct tv_streams *all = ctx;
     TV_CLEANUP(tv_arena_free_p) struct tv_arena *a = tv_arena_new();
     const Televisit__V1__InboxEntry *entry = (const Televisit__V1__InboxEntry *)tv_pb_unpack(
         &televisit__v1__inbox_entry__descriptor, tv_bus_body(m), a);
-    struct person *p = entry == NULL ? NULL : person_find(all, entry->person_id);
-    if (p == NULL || strcmp(entry->clinic_id, p->clinic->id) != 0)
+    struct clinic *c = entry == NULL ? NULL : clinic_find(all, entry->clinic_id);
+    if (c == NULL)
         return;
+    struct person *p = person_find(all, entry->person_id);
+    if (p != NULL && p->clinic != c)
+        return;
+    struct hint hint;
+    bool hints = hint_of(entry, &hint);
     struct stream *s;
-    TAILQ_FOREACH(s, &p->streams, of_person) {
-        if (s->reading || !s->positioned) {
-            s->behind = true;
-        } else if (!write_entry(s, entry)) {
-            tv_inc(reads_gap);
-            start_read(s);
-        }
-    }
+    if (p != NULL)
+        TAILQ_FOREACH(s, &p->streams, of_person)
+            take_entry(s, entry, hints ? &hint : NULL);
+    if (hints)
+        spread_hint(all, c, p, entry, &hint);
 }
 
 /* -- the check of heads -------------------------------------------------------------------------*/
@@ -452,6 +511,8 @@ void flow_events(struct flight *f, const ProtobufCMessage *request) {
     tv_timer_set(s->end, TV_MAX(f->session_expires_us - tv_clock_wall_us(), 0));
     f->stream = s;
     TAILQ_INSERT_TAIL(&p->streams, s, of_person);
+    if (is_staff(s))
+        TAILQ_INSERT_TAIL(&p->clinic->staff, s, of_staff);
     TAILQ_INSERT_TAIL(&all->beats, s, by_beat);
     p->count++;
     tv_set(open_now, ++all->count);
@@ -479,6 +540,8 @@ void tv_stream_ended(struct flight *f) {
     tv_timer_free(s->again);
     tv_timer_free(s->end);
     TAILQ_REMOVE(&s->person->streams, s, of_person);
+    if (is_staff(s))
+        TAILQ_REMOVE(&s->person->clinic->staff, s, of_staff);
     TAILQ_REMOVE(&all->beats, s, by_beat);
     s->person->count--;
     tv_set(open_now, --all->count);
@@ -498,6 +561,7 @@ struct tv_streams *tv_streams_new(struct gateway *g) {
     all->check = tv_timer_new(g->loop, on_check, all);
     open_now = tv_metric_single(&streams_open);
     written = tv_metric_single(&streams_written);
+    hinted = tv_metric_single(&streams_hints);
     cut = tv_metric_single(&streams_cut);
     reads_new = tv_metric_series(&streams_reads, "new", NULL, NULL, NULL);
     reads_gap = tv_metric_series(&streams_reads, "gap", NULL, NULL, NULL);

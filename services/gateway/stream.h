@@ -9,6 +9,12 @@
  * heads, every few seconds for all people at once, finds behind. So a nudge may be lost, doubled or
  * late, and the client still sees each notice once and in order.
  *
+ * Others should know too, whom nobody has to tell: the staff, whose day board shows all
+ * appointments, and whoever did it, on their other devices. Their streams get a *hint* when such an
+ * entry passes by: which appointment has changed, and nothing more. It has no number, may be lost,
+ * and is written once for an event however many people were told of it (hint.h). An entry without a
+ * number is nothing but a hint, to its person as well.
+ *
  * A stream ends when its session does (with an event that says so), when the client goes, when it
  * reads too slowly, or when the gateway drains; the client then comes back with Last-Event-ID.
  */
