@@ -9,7 +9,7 @@ DEMO_READY := tools/demo/node_modules/.package-lock.json
 
 .PHONY: up down reset status logs livekit demo test-e2e
 up: ## build and start everything on loopback, follow the logs; Ctrl-C ends it (DETACH=1)
-	@exec $(STACK) up --build --variant $(VARIANT) $(if $(filter 1,$(DETACH)),--detach)
+	@exec $(STACK) up --build --with-visits --variant $(VARIANT) $(if $(filter 1,$(DETACH)),--detach)
 down: ## end what `make up` started; the data stay
 	@$(STACK) down
 reset: ## end it and clear its data

@@ -7,15 +7,17 @@ INSERT INTO tv.clinic (slug, name, time_zone)
 SELECT said #>> '{clinic,slug}', said #>> '{clinic,name}', said #>> '{clinic,timeZone}' FROM demo;
 
 CREATE TEMPORARY TABLE demo_person ON COMMIT DROP AS
-SELECT c.id AS clinic_id, gen_random_uuid() AS id, c.time_zone, p.role, p.name, p.email,
+SELECT c.id AS clinic_id, gen_random_uuid() AS id, p.role, p.name, p.email,
+    coalesce(p.language, 'en') AS language, coalesce(p."timeZone", c.time_zone) AS time_zone,
     coalesce(p.speciality, '') AS speciality, p.hours
 FROM demo
 JOIN tv.clinic c ON c.slug = said #>> '{clinic,slug}'
 CROSS JOIN jsonb_to_recordset(said -> 'people')
-    AS p (role text, name text, email text, speciality text, hours jsonb);
+    AS p (role text, name text, email text, language text, "timeZone" text, speciality text,
+          hours jsonb);
 
-INSERT INTO tv.person (clinic_id, id, role, display_name, email, time_zone, speciality)
-SELECT clinic_id, id, role, name, email, time_zone, speciality FROM demo_person;
+INSERT INTO tv.person (clinic_id, id, role, display_name, email, language, time_zone, speciality)
+SELECT clinic_id, id, role, name, email, language, time_zone, speciality FROM demo_person;
 
 INSERT INTO tv.credential (clinic_id, person_id, password_hash)
 SELECT clinic_id, id, :'password_hash' FROM demo_person;

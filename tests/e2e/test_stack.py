@@ -303,9 +303,11 @@ class Foreground(StackTest):
 class Services(StackTest):
     """The whole of it, with the demo clinic."""
 
-    def up_all(self):
+    def up_all(self, *more):
         variant = os.environ.get("VARIANT", "release")
-        self.ctl("up", "--detach", "--ports", "free", "--variant", variant, status=0)
+        # No limits: many log in at once from one address.
+        self.ctl("up", "--detach", "--ports", "free", "--variant", variant,
+                 "--set", "gateway:TELEVISIT_RATE_PERCENT=0", *more, status=0)
         return json.loads(self.ctl("info", status=0))
 
     def log_in(self, info, email):
@@ -328,6 +330,41 @@ class Services(StackTest):
         self.assertLess(time.monotonic() - begin, 5, "a second start is quick")
         self.assertEqual(before, self.log_in(info, "ada@demo.example")["id"])
         self.assertEqual("no promise is broken\n", self.ctl("faults", status=0))
+
+    def sql(self, info, text):
+        url = Path(info["databaseUrlFile"]).read_text().strip()
+        return subprocess.run(["psql", "-XAt", "-v", "ON_ERROR_STOP=1", url], input=text,
+                              text=True, check=True, capture_output=True).stdout.strip()
+
+    def test_a_clinic_with_visits(self):
+        """In the last hour of a Saturday, on a clock that was moved before."""
+        info = self.up_all("--no-seed")
+        self.ctl("clock", "2026-11-28T22:40:00Z", status=0)
+        self.ctl("stop", "gateway", status=0)
+        info = self.up_all("--with-visits")
+        now = json.loads(self.ctl("clock", "--json", status=0))["now"]
+        self.assertEqual("2026-11-28T22:4", now[:15], "the clock goes on as before")
+
+        visits = """
+            SELECT a.status, a.starts_at < clock.now, a.opens_at <= clock.now, count(*)
+            FROM tv.appointment a CROSS JOIN (SELECT tv.tv_now() AS now) clock
+            GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+        expected = ["COMPLETED|t|t|1", "CONFIRMED|f|f|6", "CONFIRMED|f|t|1", "REQUESTED|f|f|1"]
+        self.assertEqual(expected, self.sql(info, visits).splitlines())
+        self.assertEqual("Dr. Ada Lindqvist with Pia Sommer", self.sql(info, """
+            SELECT d.display_name || ' with ' || p.display_name
+            FROM tv.appointment a
+            JOIN tv.person d ON d.id = a.doctor_id
+            JOIN tv.person p ON p.id = a.patient_id
+            WHERE a.status = 'CONFIRMED' AND a.opens_at <= tv.tv_now()"""), "is open")
+        self.assertEqual("ar America/New_York", self.sql(info, """
+            SELECT max(language) FILTER (WHERE email LIKE 'layla@%') || ' ' ||
+                max(time_zone) FILTER (WHERE email LIKE 'grace@%') FROM tv.person"""))
+        self.assertEqual("no promise is broken\n", self.ctl("faults", status=0))
+
+        self.ctl("down", status=0)
+        self.up_all("--with-visits")
+        self.assertEqual(expected, self.sql(info, visits).splitlines(), "once is enough")
 
     def test_visits_that_have_gone_by_are_booked_anew(self):
         self.up_all()

@@ -49,7 +49,7 @@ def _up(options) -> int:
             follow.rotate(stack)
             run.start(stack, names, foreground=not options.detach)
             if options.seed and "gateway" in names:
-                seed.sow(stack)
+                seed.sow(stack, with_visits=options.with_visits)
         except (Fault, KeyboardInterrupt):
             # What ran before is not this command's to end.
             run.end(stack, set(run.running(stack)) - before)
@@ -237,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--ports", choices=("fixed", "free"), help="free: any free ports, for tests")
     up.add_argument("--variant", choices=("release", "asan", "tsan"), help="of our programs")
     up.add_argument("--no-seed", dest="seed", action="store_false", help="no demo clinic")
+    up.add_argument("--with-visits", action="store_true",
+                    help="the demo clinic has visits of last week and of the days to come, too")
     up.add_argument("--set", type=_setting, action="append", default=[],
                     metavar="PART:NAME=VALUE", help="an environment variable for a service")
     command("down", _down, "end everything; the data stay")
