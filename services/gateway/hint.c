@@ -5,12 +5,13 @@
 
 #define TYPE "appointment.changed"
 
-/* An entry without an event is of one commit, and told of once in it: its instant and its
- * appointment say which. */
-static uint64_t key_of(const Televisit__V1__InboxEntry *entry) {
+static uint64_t event_of(const Televisit__V1__InboxEntry *entry) {
+    return entry->event_id[0] == '\0' ? 0 : tv_hash(tv_str(entry->event_id));
+}
+
+/* A commit is known by its instant: the database's, to the microsecond, for one appointment. */
+static uint64_t instant_of(const Televisit__V1__InboxEntry *entry) {
     char text[TV_UUID_TEXT + 48];
-    if (entry->event_id[0] != '\0')
-        return tv_hash(tv_str(entry->event_id));
     if (entry->occurred_at == NULL)
         return 0;
     int len = snprintf(text, sizeof text, "%s %lld.%d", entry->appointment_id,
@@ -22,17 +23,27 @@ bool hint_of(const Televisit__V1__InboxEntry *entry, struct hint *ret) {
     bool bare = entry->seq == 0 && strcmp(entry->type, TYPE) == 0;
     if ((entry->seq <= 0 && !bare) || !tv_str_is_uuid(tv_str(entry->appointment_id)))
         return false;
-    *ret = (struct hint){entry->appointment_id, key_of(entry), bare};
+    *ret = (struct hint){entry->appointment_id, event_of(entry), instant_of(entry), bare};
     return true;
 }
 
+static bool has_seen(const struct hints_seen *seen, uint64_t key) {
+    for (unsigned i = 0; key != 0 && i < HINT_KEYS_SEEN; i++)
+        if (seen->keys[i] == key)
+            return true;
+    return false;
+}
+
+static void note(struct hints_seen *seen, uint64_t key) {
+    if (key != 0 && !has_seen(seen, key))
+        seen->keys[seen->next++ % HINT_KEYS_SEEN] = key;
+}
+
 bool hint_is_new(struct hints_seen *seen, const struct hint *hint) {
-    if (hint->key == 0)
-        return true;
-    for (unsigned i = 0; i < HINTS_SEEN; i++)
-        if (seen->keys[i] == hint->key)
-            return false;
-    seen->keys[seen->next++ % HINTS_SEEN] = hint->key;
+    if (has_seen(seen, hint->event != 0 ? hint->event : hint->instant))
+        return false;
+    note(seen, hint->event);
+    note(seen, hint->instant);
     return true;
 }
 

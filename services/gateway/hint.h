@@ -12,20 +12,21 @@
 
 struct hint {
     const char *appointment_id; /* borrowed from the entry */
-    uint64_t key;               /* the same for all entries of one event; 0: not known */
+    uint64_t event, instant;    /* which event and which commit it is of; 0: not known */
     bool bare;                  /* the entry is nothing else, and no notice to its person */
 };
 
 /* False when the entry is about no appointment, or malformed. */
 bool hint_of(const Televisit__V1__InboxEntry *entry, struct hint *ret);
 
-#define HINTS_SEEN 8
+#define HINT_KEYS_SEEN 16
 struct hints_seen {
-    uint64_t keys[HINTS_SEEN]; /* a ring; 0: none */
+    uint64_t keys[HINT_KEYS_SEEN]; /* a ring; 0: none */
     unsigned next;
 };
 
-/* True the first time; what has no key is always new. */
+/* True the first time: for each event, and for what has none when nothing of its commit was seen.
+ * What is not known at all is always new. */
 bool hint_is_new(struct hints_seen *seen, const struct hint *hint);
 
 #define HINT_BYTES 128

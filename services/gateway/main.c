@@ -45,7 +45,8 @@ static const struct tv_conf_row conf_rows[] = {
     {"TELEVISIT_STREAM_BEAT", TV_CONF_DURATION, ROW(stream_beat_us), "15s", 0, 100 * TV_US_PER_MS,
      60 * TV_US_PER_S, .help = "Longest silence of an event stream; then a comment is sent"},
     {"TELEVISIT_WEB_DIR", TV_CONF_STRING, ROW(web_dir), NULL, 0, 1, 4096,
-     .help = "Folder of the web app, as it was built; unset: none is served"},
+     .help = "Folder of the web app, read at start; replace its files, never write into them; "
+             "unset: none is served"},
     {"LIVEKIT_URL", TV_CONF_URL, ROW(livekit_url), NULL, .choices = "ws,wss",
      .help = "Address of LiveKit that browsers get; the pages of the web app may connect to it"},
 };

@@ -73,32 +73,43 @@ static struct hint key_of(const char *event, int64_t seconds, int32_t nanos, con
 }
 
 static void test_keys(void **state) {
-    struct hint event = key_of(EVENT, 1, 0, VISIT);
-    assert_true(event.key != 0);
-    assert_true(event.key == key_of(EVENT, 2, 0, VISIT).key);
+    struct hint one = key_of(EVENT, 1, 0, VISIT), two = key_of(EVENT, 2, 0, VISIT);
+    assert_true(one.event != 0 && one.event == two.event);
+    assert_true(one.instant != 0 && one.instant != two.instant && one.instant != one.event);
     struct hint instant = key_of("", 1, 5000, VISIT);
-    assert_true(instant.key != 0 && instant.key != event.key);
-    assert_true(instant.key == key_of("", 1, 5000, VISIT).key);
-    assert_true(instant.key != key_of("", 1, 6000, VISIT).key);
-    assert_true(instant.key != key_of("", 2, 5000, VISIT).key);
-    assert_true(instant.key != key_of("", 1, 5000, OTHER).key);
-    assert_true(key_of("", -1, 0, VISIT).key == 0);
+    assert_true(instant.event == 0 && instant.instant != 0);
+    assert_true(instant.instant == key_of("", 1, 5000, VISIT).instant);
+    assert_true(instant.instant != key_of("", 1, 6000, VISIT).instant);
+    assert_true(instant.instant != key_of("", 2, 5000, VISIT).instant);
+    assert_true(instant.instant != key_of("", 1, 5000, OTHER).instant);
+    struct hint unknown = key_of("", -1, 0, VISIT);
+    assert_true(unknown.event == 0 && unknown.instant == 0);
 }
 
 static void test_seen(void **state) {
     struct hints_seen seen = {0};
-    struct hint unknown = {.key = 0}, hint = {.key = 1};
-    assert_true(hint_is_new(&seen, &unknown));
-    assert_true(hint_is_new(&seen, &unknown)); /* rather twice than never */
-    for (hint.key = 1; hint.key <= HINTS_SEEN; hint.key++)
+    struct {
+        uint64_t event, instant;
+        bool is_new;
+    } rows[] = {
+        {0, 0, true},   {0, 0, true},                   /* rather twice than never */
+        {1, 10, true},  {1, 10, false}, {2, 10, true},  /* another event of the same commit */
+        {0, 10, false}, {0, 11, true},  {0, 11, false}, /* nothing besides the events of it */
+        {3, 11, true},  {1, 99, false}, {0, 99, true},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        struct hint hint = {.event = rows[i].event, .instant = rows[i].instant};
+        if (hint_is_new(&seen, &hint) != rows[i].is_new)
+            fail_msg("row %zu", i);
+    }
+    struct hint hint = {0};
+    for (uint64_t n = 0; n < HINT_KEYS_SEEN; n++) {
+        hint.event = 1000 + n;
         assert_true(hint_is_new(&seen, &hint));
-    for (hint.key = 1; hint.key <= HINTS_SEEN; hint.key++)
-        assert_false(hint_is_new(&seen, &hint));
-    assert_true(hint_is_new(&seen, &hint)); /* takes the place of the first */
-    hint.key = 1;
-    assert_true(hint_is_new(&seen, &hint));
-    hint.key = 3;
+    }
     assert_false(hint_is_new(&seen, &hint));
+    hint.event = 1; /* forgotten: others have taken its place */
+    assert_true(hint_is_new(&seen, &hint));
 }
 
 int main(void) {

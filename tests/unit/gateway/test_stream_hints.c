@@ -184,6 +184,25 @@ static void test_bare(void **state) {
         test_http_close(all[i]);
 }
 
+/* Somebody comes in: the doctor is told, the patient's page is only hinted at it. */
+static void test_bare_besides_an_event(void **state) {
+    struct test_http *of_staff = open_as(TV_ROLE_STAFF, staff);
+    struct test_http *of_doctor = open_as(TV_ROLE_DOCTOR, doctor);
+    struct test_http *of_patient = open_as(TV_ROLE_PATIENT, patient);
+    for (int64_t commit = 1; commit <= 2; commit++) {
+        Televisit__V1__InboxEntry *e = entry_for(doctor, 10 + commit, new_event(), "");
+        e->occurred_at = bare(doctor, commit)->occurred_at;
+        tell(e);
+        tell(bare(patient, commit));
+    }
+    expect_hints(of_staff, staff, 11, 2);
+    expect_hints(of_doctor, doctor, 13, 0);
+    expect_hints(of_patient, patient, 11, 2);
+    struct test_http *all[] = {of_staff, of_doctor, of_patient};
+    for (size_t i = 0; i < TV_ARRAY_LEN(all); i++)
+        test_http_close(all[i]);
+}
+
 static void test_not_ours(void **state) {
     struct test_http *of_staff = open_as(TV_ROLE_STAFF, staff);
     struct test_http *of_doctor = open_as(TV_ROLE_DOCTOR, doctor);
@@ -233,6 +252,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_once_an_event, begin, clear),
         cmocka_unit_test_setup_teardown(test_recipients_among_staff, begin, clear),
         cmocka_unit_test_setup_teardown(test_bare, begin, clear),
+        cmocka_unit_test_setup_teardown(test_bare_besides_an_event, begin, clear),
         cmocka_unit_test_setup_teardown(test_not_ours, begin, clear),
         cmocka_unit_test_setup_teardown(test_not_positioned, begin, clear),
     };
