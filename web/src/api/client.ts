@@ -1,8 +1,9 @@
-import createFetch, { type Middleware } from 'openapi-fetch';
+import createFetch from 'openapi-fetch';
 
-import { Problem, Unreachable } from './problem';
+import { asProblem, isProblem } from './problem';
 import type * as schema from './schema';
 import type { ServerClock } from './server-clock';
+import { createSessionKeeper, type SessionChange } from './session';
 import type {
   Appointment,
   AppointmentStatus,
@@ -14,21 +15,25 @@ import type {
   ListCallsReply,
   ListInboxReply,
   LogInRequest,
+  MarkReadReply,
+  Media,
   MoveRequest,
   NoShow,
+  Patient,
   Person,
   Slot,
+  UpdateMeRequest,
   WeeklyHours,
 } from './types';
 
 export interface ClientOptions {
-  /** Origin of the gateway; empty: the page's own. */
+  /** Origin of the gateway; without it the page's own. */
   baseUrl?: string;
   /** Learns the time from each answer that tells it. */
   clock?: ServerClock;
-  /** Called when the session is over and could not be renewed. */
-  onSessionEnd?: () => void;
-  fetch?: typeof globalThis.fetch;
+  /** Log-in and log-out in other tabs, and a session that is over and could not be renewed. */
+  onSessionChange?: (change: SessionChange) => void;
+  fetch?: (request: Request) => Promise<Response>;
 }
 
 /** What an appointment is changed by: its version, so that nobody overwrites what they never saw. */
@@ -36,28 +41,45 @@ export type Change = Pick<Appointment, 'id' | 'version'>;
 
 export type Client = ReturnType<typeof createClient>;
 
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
 const PAGE = 100;
+
+/** The API, and what its description is about to have. */
+type Paths = schema.paths & {
+  '/v1/media': {
+    get: { responses: { 200: { content: { 'application/json': Media } } } };
+  };
+};
 
 /**
  * The operations of the API for a browser with a cookie session. Each returns what the API
  * documents or throws a Problem or Unreachable. A session that has run out is renewed once, quietly,
- * and the request repeated; tabs take turns at it, because a refresh token is good for one use.
+ * and the request repeated. Those that read take a signal of who may give up waiting.
  */
 export function createClient(options: ClientOptions = {}) {
   const { clock } = options;
-  const api = createFetch<schema.paths>({
-    baseUrl: options.baseUrl ?? '',
-    credentials: 'same-origin',
-    ...(options.fetch && { fetch: options.fetch }),
+  // Unit tests have no origin that requests could be relative to; pages have.
+  const baseUrl = options.baseUrl ?? globalThis.location.origin;
+  const session = createSessionKeeper({
+    // Looked up at each call: a page's tools and tests may replace it.
+    fetch: options.fetch ?? ((request) => globalThis.fetch(request)),
+    refreshUrl: `${baseUrl}/v1/session/refresh`,
+    onChange: options.onSessionChange ?? (() => undefined),
   });
-  const middleware: Middleware = {
-    onError: ({ error }) => new Unreachable('The server cannot be reached', { cause: error }),
-  };
-  api.use(middleware);
+  const api = createFetch<Paths>({
+    baseUrl,
+    credentials: 'same-origin',
+    fetch: session.fetch,
+  });
 
   /** The data of an answer, or its problem thrown. */
-  function unwrap<T>(answer: { data?: T; error?: unknown; response: Response }): T {
-    if (answer.error !== undefined) throw asProblem(answer.error, answer.response);
+  function unwrap<T>(answer: Answer<T>): T {
+    if (!answer.response.ok) throw asProblem(answer.error, answer.response);
     return answer.data as T;
   }
 
@@ -67,30 +89,65 @@ export function createClient(options: ClientOptions = {}) {
     return appointment;
   }
 
-  const ifMatch = (change: Change) => ({ 'If-Match': `"${change.version}"` });
+  const changed = (answer: Answer<schema.Appointment>) => seen(unwrap(answer));
+
+  const of = (change: Change) => ({
+    path: { appointmentId: change.id },
+    header: { 'If-Match': `"${change.version}"` },
+  });
 
   return {
     logIn: async (credentials: Omit<LogInRequest, 'cookie'>): Promise<Person> => {
-      const session = unwrap(
+      const opened = unwrap(
         await api.POST('/v1/session', { body: { ...credentials, cookie: true } }),
       );
-      return session.person as Person;
+      const person = opened.person as Person;
+      session.loggedIn(person.id);
+      return person;
     },
+    /** Also when the session was over already. */
     logOut: async (): Promise<void> => {
-      unwrap(await api.DELETE('/v1/session'));
+      try {
+        unwrap(await api.DELETE('/v1/session'));
+      } catch (error) {
+        if (!isProblem(error) || error.status !== 401) throw error;
+      }
+      session.loggedOut();
     },
-    me: async (): Promise<Person> => unwrap(await api.GET('/v1/me')),
-    clinic: async (): Promise<Clinic> => unwrap(await api.GET('/v1/clinic')) as Clinic,
-    doctors: async (): Promise<readonly Doctor[]> => unwrap(await api.GET('/v1/doctors')).doctors,
-    slots: async (doctorId: string, from: string, days: number): Promise<readonly Slot[]> =>
+    me: async (signal?: AbortSignal): Promise<Person> =>
+      unwrap(await api.GET('/v1/me', { signal })),
+    /** What is absent stays as it is. */
+    updateMe: async (change: UpdateMeRequest): Promise<Person> =>
+      unwrap(await api.PATCH('/v1/me', { body: change })),
+
+    clinic: async (signal?: AbortSignal): Promise<Clinic> =>
+      unwrap(await api.GET('/v1/clinic', { signal })) as Clinic,
+    doctors: async (signal?: AbortSignal): Promise<readonly Doctor[]> =>
+      unwrap(await api.GET('/v1/doctors', { signal })).doctors,
+    /** Whose name or mail address has `query` in it; for staff. */
+    patients: async (
+      query: { query?: string; limit?: number },
+      signal?: AbortSignal,
+    ): Promise<readonly Patient[]> =>
+      unwrap(await api.GET('/v1/patients', { params: { query }, signal })).patients,
+    slots: async (
+      doctorId: string,
+      from: string,
+      days: number,
+      signal?: AbortSignal,
+    ): Promise<readonly Slot[]> =>
       unwrap(
         await api.GET('/v1/doctors/{doctorId}/slots', {
           params: { path: { doctorId }, query: { from, days } },
+          signal,
         }),
       ).slots as Slot[],
-    availability: async (doctorId: string): Promise<Availability> =>
+    availability: async (doctorId: string, signal?: AbortSignal): Promise<Availability> =>
       unwrap(
-        await api.GET('/v1/doctors/{doctorId}/availability', { params: { path: { doctorId } } }),
+        await api.GET('/v1/doctors/{doctorId}/availability', {
+          params: { path: { doctorId } },
+          signal,
+        }),
       ),
     putAvailability: async (
       doctorId: string,
@@ -102,18 +159,19 @@ export function createClient(options: ClientOptions = {}) {
           body: { hours: [...hours] },
         }),
       ),
+
     /** All that start in the span, in order; reads as many pages as there are. */
-    appointments: async (span: {
-      from?: string;
-      to?: string;
-      status?: AppointmentStatus;
-    }): Promise<Appointment[]> => {
+    appointments: async (
+      span: { from?: string; to?: string; status?: AppointmentStatus },
+      signal?: AbortSignal,
+    ): Promise<Appointment[]> => {
       const found: Appointment[] = [];
       let cursor = '';
       do {
         const page = unwrap(
           await api.GET('/v1/appointments', {
             params: { query: { ...span, limit: PAGE, ...(cursor && { cursor }) } },
+            signal,
           }),
         );
         found.push(...page.appointments.map(seen));
@@ -121,94 +179,69 @@ export function createClient(options: ClientOptions = {}) {
       } while (cursor !== '');
       return found;
     },
-    appointment: async (appointmentId: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.GET('/v1/appointments/{appointmentId}', {
-            params: { path: { appointmentId } },
-          }),
-        ),
+    appointment: async (appointmentId: string, signal?: AbortSignal): Promise<Appointment> =>
+      changed(
+        await api.GET('/v1/appointments/{appointmentId}', {
+          params: { path: { appointmentId } },
+          signal,
+        }),
       ),
-    calls: async (appointmentId: string): Promise<ListCallsReply> =>
+    calls: async (appointmentId: string, signal?: AbortSignal): Promise<ListCallsReply> =>
       unwrap(
         await api.GET('/v1/appointments/{appointmentId}/calls', {
           params: { path: { appointmentId } },
+          signal,
         }),
       ),
+
     /** `key` makes a repetition harmless: the same key and request book once. */
     book: async (request: BookRequest, key: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments', {
-            params: { header: { 'Idempotency-Key': key } },
-            body: request,
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments', {
+          params: { header: { 'Idempotency-Key': key } },
+          body: request,
+        }),
       ),
     confirm: async (change: Change): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/confirm', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: {},
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/confirm', {
+          params: of(change),
+          body: {},
+        }),
       ),
     decline: async (change: Change, note: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/decline', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: { note },
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/decline', {
+          params: of(change),
+          body: { note },
+        }),
       ),
     cancel: async (change: Change, note: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/cancel', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: { note },
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/cancel', {
+          params: of(change),
+          body: { note },
+        }),
       ),
     move: async (change: Change, to: MoveRequest): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/move', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: to,
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/move', { params: of(change), body: to }),
       ),
     complete: async (change: Change, note: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/complete', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: { note },
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/complete', {
+          params: of(change),
+          body: { note },
+        }),
       ),
     noShow: async (change: Change, side: NoShow, note: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/no-show', {
-            params: { path: { appointmentId: change.id }, header: ifMatch(change) },
-            body: { side, note },
-          }),
-        ),
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/no-show', {
+          params: of(change),
+          body: { side, note },
+        }),
       ),
-    /** Ends the call for everybody and completes the appointment; of the doctor. */
-    end: async (appointmentId: string): Promise<Appointment> =>
-      seen(
-        unwrap(
-          await api.POST('/v1/appointments/{appointmentId}/end', {
-            params: { path: { appointmentId } },
-            body: {},
-          }),
-        ),
-      ),
+
     /**
      * Asks for a way into the call. `takeOver` also when the caller is in it on another device,
      * which is then put out; without it that is the problem `already-in-call`.
@@ -227,21 +260,26 @@ export function createClient(options: ClientOptions = {}) {
           },
         }),
       ) as JoinAnswer,
-    inbox: async (after: number, limit: number): Promise<ListInboxReply> =>
-      unwrap(
-        await api.GET('/v1/inbox', { params: { query: { after: String(after), limit } } }),
-      ) as ListInboxReply,
-  };
-}
+    /** Ends the call for everybody and completes the appointment; of the doctor. */
+    end: async (appointmentId: string): Promise<Appointment> =>
+      changed(
+        await api.POST('/v1/appointments/{appointmentId}/end', {
+          params: { path: { appointmentId } },
+          body: {},
+        }),
+      ),
+    /** Where the media server is, for a check of the connection before any call. */
+    media: async (signal?: AbortSignal): Promise<Media> =>
+      unwrap(await api.GET('/v1/media', { signal })),
 
-function asProblem(error: unknown, response: Response): Problem {
-  const details = error as Partial<schema.Problem> | null;
-  if (typeof details === 'object' && typeof details?.type === 'string')
-    return new Problem(details as schema.Problem);
-  // A proxy in between answers in its own words.
-  return new Problem({
-    type: response.status === 429 ? '/problems/rate-limited' : '/problems/unavailable',
-    title: `The answer was ${response.status}`,
-    status: response.status,
-  });
+    /** Notices after the number `after`, oldest first; with `latest` the newest `limit` of them. */
+    inbox: async (
+      query: { after?: string; latest?: boolean; limit?: number } = {},
+      signal?: AbortSignal,
+    ): Promise<ListInboxReply> =>
+      unwrap(await api.GET('/v1/inbox', { params: { query }, signal })) as ListInboxReply,
+    /** All notices up to this number are read; it never goes back. */
+    markRead: async (seq: string): Promise<MarkReadReply> =>
+      unwrap(await api.POST('/v1/inbox/read', { body: { seq } })),
+  };
 }

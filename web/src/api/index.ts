@@ -3,10 +3,18 @@
  * and the stream of notices, shared by all tabs. README.md has the documentation.
  */
 export { createClient } from './client';
-export type { Client, ClientOptions } from './client';
+export type { Change, Client, ClientOptions } from './client';
+export type { SessionChange } from './session';
 export { Problem, Unreachable, isProblem } from './problem';
-export type { Notice, NoticeHandlers, NoticeType, Notices, NoticesState } from './notices';
-export { createNotices } from './notices';
+export type {
+  Notice,
+  NoticeHandlers,
+  Notices,
+  NoticesOptions,
+  NoticesState,
+  NoticeType,
+} from './notices';
+export { createNotices, NOTICE_TYPES } from './notices';
 export { createServerClock } from './server-clock';
 export type { ServerClock } from './server-clock';
 export type * from './types';

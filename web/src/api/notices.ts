@@ -1,22 +1,25 @@
 import type { InboxEntry } from './types';
 
-/** What somebody can be told; the types of the design, and those of a newer server. */
-export type NoticeType =
-  | 'appointment.requested'
-  | 'appointment.confirmed'
-  | 'appointment.declined'
-  | 'appointment.moved'
-  | 'appointment.cancelled'
-  | 'appointment.completed'
-  | 'appointment.no_show'
-  | 'appointment.reminder'
-  | 'call.available'
-  | 'call.waiting'
-  | 'call.started'
-  | 'call.ended'
-  | 'call.closing'
-  | 'call.media_restored'
-  | (string & {});
+/** What somebody can be told. */
+export const NOTICE_TYPES = [
+  'appointment.requested',
+  'appointment.confirmed',
+  'appointment.declined',
+  'appointment.moved',
+  'appointment.cancelled',
+  'appointment.completed',
+  'appointment.no_show',
+  'appointment.reminder',
+  'call.available',
+  'call.waiting',
+  'call.started',
+  'call.ended',
+  'call.closing',
+  'call.media_restored',
+] as const;
+
+/** One of these, or one that only a newer server knows: the inbox may hold such. */
+export type NoticeType = (typeof NOTICE_TYPES)[number] | (string & {});
 
 /** An entry of the inbox as it came by the stream. */
 export type Notice = Omit<InboxEntry, 'type'> & { type: NoticeType };
@@ -25,25 +28,29 @@ export type NoticesState = 'connecting' | 'open' | 'lost' | 'ended';
 
 export interface NoticeHandlers {
   /** Each notice once, in order, in every tab. */
-  onNotice?(notice: Notice): void;
+  onNotice?: (notice: Notice) => void;
   /** Something about this appointment is not as it was; nobody had to be told. */
-  onChanged?(appointmentId: string): void;
+  onChanged?: (appointmentId: string) => void;
   /** Notices may have been missed: what is shown should be asked for again. */
-  onResync?(): void;
+  onResync?: () => void;
   /** The way to the server: 'lost' while it is being looked for, 'ended' when the session is over. */
-  onState?(state: NoticesState): void;
+  onState?: (state: NoticesState) => void;
 }
 
 export interface Notices {
   /** Returns how to stop listening. */
-  subscribe(handlers: NoticeHandlers): () => void;
+  subscribe: (handlers: NoticeHandlers) => () => void;
   readonly state: NoticesState;
-  close(): void;
+  close: () => void;
 }
 
 export interface NoticesOptions {
   /** Path or URL of GET /v1/events. */
   url: string;
+  /** Whose notices these are: tabs share a stream only with tabs of the same person. */
+  personId: string;
+  /** Goes on after this one (`lastSeq` of an inbox that was read); without it, from now on. */
+  after?: string;
   /** Opens a new session quietly; false: the person must log in. */
   renew: () => Promise<boolean>;
 }

@@ -27,12 +27,20 @@ export type {
   JoinDecision,
   ListCallsReply,
   LogInRequest,
+  MarkReadReply,
   MoveRequest,
   NoShow,
   Participant,
   ParticipantType,
+  Patient,
   Person,
   Policy,
   Role,
+  UpdateMeRequest,
   WeeklyHours,
 } from './schema';
+
+/** Where the media server is. */
+export interface Media {
+  serverUrl: string;
+}

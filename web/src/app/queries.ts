@@ -15,7 +15,12 @@ export const keys = {
   availability: (doctorId: string) => ['availability', doctorId] as const,
   inbox: ['inbox'] as const,
   calls: (id: string) => ['calls', id] as const,
+  patients: ['patients'] as const,
+  media: ['media'] as const,
 };
+
+/** How many of the newest notices are shown. */
+const INBOX_SHOWN = 50;
 
 /** A span of time, RFC 3339; a list of all appointments that start in it. */
 export interface Span {
@@ -47,4 +52,18 @@ export const queries = {
     }),
   calls: (id: string) =>
     queryOptions({ queryKey: keys.calls(id), queryFn: () => client.calls(id) }),
+  /** The newest notices, oldest first, and how far they were read. */
+  inbox: () =>
+    queryOptions({
+      queryKey: keys.inbox,
+      queryFn: () => client.inbox({ latest: true, limit: INBOX_SHOWN }),
+    }),
+  /** Whose name or mail address has this in it; for staff. */
+  patients: (query: string) =>
+    queryOptions({
+      queryKey: [...keys.patients, query],
+      queryFn: () => client.patients({ query }),
+    }),
+  /** Where the media server is, for the check of the connection. */
+  media: () => queryOptions({ queryKey: keys.media, queryFn: () => client.media() }),
 };

@@ -1,25 +1,44 @@
 // The one client, clock and stream of this page. Screens get them by these names.
 
-import { createClient, createNotices, createServerClock, type Notices } from '../api';
+import {
+  createClient,
+  createNotices,
+  createServerClock,
+  isProblem,
+  type Notices,
+  type SessionChange,
+} from '../api';
 
 export const serverClock = createServerClock();
 
-let sessionEnded: () => void = () => undefined;
-/** What happens when the session is over and cannot be renewed (session.tsx). */
-export function onSessionEnd(handler: () => void): void {
-  sessionEnded = handler;
+const listeners = new Set<(change: SessionChange) => void>();
+
+/** Learns of log-in and log-out in other tabs, and of a session that ended by itself. */
+export function onSessionChange(listener: (change: SessionChange) => void): () => void {
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+  };
 }
 
-export const client = createClient({ clock: serverClock, onSessionEnd: () => sessionEnded() });
+export const client = createClient({
+  clock: serverClock,
+  onSessionChange: (change) => listeners.forEach((listener) => listener(change)),
+});
 
-/** The stream of notices of who is logged in. */
-export function openNotices(): Notices {
+/** The stream of notices of who is logged in; `after` is the last one that is known already. */
+export function openNotices(personId: string, after?: string): Notices {
   return createNotices({
     url: '/v1/events',
+    personId,
+    after,
     renew: () =>
       client.me().then(
-        () => true,
-        () => false,
+        (person) => person.id === personId,
+        (error: unknown) => {
+          if (isProblem(error) && error.status === 401) return false;
+          throw error;
+        },
       ),
   });
 }
