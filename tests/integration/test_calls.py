@@ -252,10 +252,16 @@ class Record(Case):
         person = next(p for p in self.read(visit)["participants"] if p["type"] == "PATIENT")
         self.assertIn("inCallSince", person)
 
+        before, last = len(streams[0].hints), streams[0].events[-1]
         self.tell(room.left(patients["identity"]))
-        person = next(p for p in self.read(visit)["participants"] if p["type"] == "PATIENT")
-        self.assertNotIn("inCallSince", person)
-        self.assertIn("leftCallAt", person)
+        self.assertTrue(until(lambda: len(streams[0].hints) > before), "the doctor's page knows")
+        self.assertEqual({visit["id"]}, set(streams[0].hints))
+        self.assertEqual(last, streams[0].events[-1], "though no notice was written")
+        listed = self.staff.ask("GET", "/v1/appointments?limit=100").json["appointments"]
+        for place in (self.read(visit), next(a for a in listed if a["id"] == visit["id"])):
+            person = next(p for p in place["participants"] if p["type"] == "PATIENT")
+            self.assertNotIn("inCallSince", person)
+            self.assertIn("leftCallAt", person)
         self.tell(room.joined(patients["identity"]))  # within two minutes, and they never met
         self.tell(room.joined(doctors["identity"]))
         for stream in streams:

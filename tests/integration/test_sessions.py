@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rig import Person, Rig, at_once, until  # pylint: disable=wrong-import-position
+from rig import Person, Rig, at_once, text_of, until  # pylint: disable=wrong-import-position
 from sse import Reader  # pylint: disable=wrong-import-position
 
 TTL_S = 10  # the shortest that the gateway takes
@@ -125,6 +125,82 @@ class Tokens(unittest.TestCase):
         self.assertEqual(401, rig.ask("GET", "/v1/me", Authorization=f"Basic {token}").status)
 
 
+class Oneself(unittest.TestCase):
+    """What people set for themselves, and how far they have read."""
+
+    def setUp(self):
+        self.person, = rig.add_people("PATIENT", 1)
+
+    def test_language_and_zone(self):
+        self.assertEqual(("en", "Europe/Berlin"), self.said(self.person.ask("GET", "/v1/me")))
+        for change, said in (({}, ("en", "Europe/Berlin")),
+                             ({"language": "ar"}, ("ar", "Europe/Berlin")),
+                             ({"timeZone": "Asia/Tokyo"}, ("ar", "Asia/Tokyo")),
+                             ({"language": "de-CH", "timeZone": ""}, ("de-CH", "Asia/Tokyo"))):
+            self.assertEqual(said, self.said(self.person.ask("PATCH", "/v1/me", change)), change)
+        self.assertEqual(("de-CH", "Asia/Tokyo"), self.said(self.person.ask("GET", "/v1/me")))
+        again = log_in(self.person.email, rig.password)
+        self.assertEqual("de-CH", again.json["person"]["language"], "and in the next session")
+
+    def said(self, answer):
+        self.assertEqual(200, answer.status, answer)
+        return answer.json["language"], answer.json["timeZone"]
+
+    def test_what_cannot_be_set(self):
+        for change, pointer in (({"language": "it"}, "/language"), ({"language": "?"}, "/language"),
+                                ({"timeZone": "Mars/Base"}, "/timeZone"),
+                                ({"timeZone": "' OR 1"}, "/timeZone"),
+                                ({"language": "de", "timeZone": "Nowhere"}, "/timeZone")):
+            answer = self.person.ask("PATCH", "/v1/me", change)
+            self.assertEqual((422, [pointer]), (
+                answer.status, [error["pointer"] for error in answer.json["errors"]]), change)
+        for change in ({"role": "STAFF"}, {"email": "x@example.org"}, {"language": ["de"]}):
+            answer = self.person.ask("PATCH", "/v1/me", change)
+            self.assertIn(answer.status, (400, 422), change)
+        self.assertEqual(("en", "Europe/Berlin"), self.said(self.person.ask("GET", "/v1/me")))
+        self.assertEqual(401, rig.ask("PATCH", "/v1/me", {"language": "de"}).status)
+
+    def test_reading_notices(self):
+        staff, doctor = rig.of_role("STAFF"), rig.add_people("DOCTOR", 1)[0]
+        for day in (5, 6, 7):
+            starts_at = text_of(rig.now() + datetime.timedelta(days=day))
+            self.assertEqual(201, staff.book(doctor, starts_at, patientId=self.person.id,
+                                             confirmed=True).status)
+
+        def inbox(query=""):
+            answer = self.person.ask("GET", "/v1/inbox" + query).json
+            return ([entry["seq"] for entry in answer["entries"]], answer["readSeq"],
+                    answer["lastSeq"])
+
+        def read(seq):
+            answer = self.person.ask("POST", "/v1/inbox/read", {"seq": seq})
+            return answer.json["readSeq"], answer.json["lastSeq"]
+
+        self.assertEqual((["1", "2", "3"], "0", "3"), inbox())
+        self.assertEqual(("2", "3"), read(2))
+        self.assertEqual(("2", "3"), read("1"), "never back")
+        self.assertEqual((["2", "3"], "2", "3"), inbox("?latest=true&limit=2"))
+        self.assertEqual((["1", "2"], "2", "3"), inbox("?limit=2"))
+        self.assertEqual((["3"], "2", "3"), inbox("?latest=true&limit=2&after=2"))
+        self.assertEqual(("3", "3"), read(2**62), "and not beyond the newest")
+        self.assertEqual(422, self.person.ask("POST", "/v1/inbox/read", {"seq": -1}).status)
+
+    def test_staff_look_for_a_patient(self):
+        def found(query):
+            answer = rig.of_role("STAFF").ask("GET", "/v1/patients" + query)
+            self.assertEqual(200, answer.status, answer)
+            return [patient["displayName"] for patient in answer.json["patients"]]
+
+        self.assertEqual(["Pia Sommer"], found("?query=SOMM"))
+        self.assertEqual(["Pia Sommer"], found("?query=pia%40demo.example"))
+        self.assertEqual([], found("?query=Lindqvist"), "a doctor is no patient")
+        self.assertEqual([], found("?query=%25"))
+        self.assertEqual(2, len(found("?limit=2")))
+        for role in ("PATIENT", "DOCTOR", "ADMIN"):
+            answer = rig.of_role(role).ask("GET", "/v1/patients")
+            self.assertEqual((403, "forbidden"), (answer.status, answer.problem), role)
+
+
 class Door(unittest.TestCase):
     """What one learns without a password."""
 
@@ -212,7 +288,15 @@ class Cookies(unittest.TestCase):
             self.assertEqual((403, "cross-site"), (answer.status, answer.problem), headers)
             answer = rig.ask("POST", "/v1/session/refresh", Cookie=cookie, **headers)
             self.assertEqual((403, "cross-site"), (answer.status, answer.problem), headers)
+            answer = rig.ask("PATCH", "/v1/me", {"language": "fr"}, Cookie=cookie, **headers)
+            self.assertEqual((403, "cross-site"), (answer.status, answer.problem), headers)
+        answer = rig.ask("PATCH", "/v1/me", {"language": "fr"}, Cookie=cookie, Origin=self.origin)
+        self.assertEqual((200, "fr"), (answer.status, answer.json["language"]))
 
+        for body in ("", {}):  # without a body it is below
+            again = rig.ask("POST", "/v1/session/refresh", body, Cookie=cookie, Origin=self.origin)
+            self.assertEqual(200, again.status, again)
+            cookie = self.header_of(self.cookies_of(again))
         renewed = rig.ask("POST", "/v1/session/refresh", Cookie=cookie, Origin=self.origin)
         self.assertEqual(200, renewed.status, renewed)
         self.assertEqual("", renewed.json["accessToken"])
