@@ -99,7 +99,8 @@ class Rig:
         self.dir = Path(tempfile.mkdtemp(prefix="televisit-"))
         options = [word for s in settings for word in ("--set", s)]
         self.ctl("up", "--detach", "--ports", "free", "--variant", VARIANT,
-                 "--set", "gateway:TELEVISIT_RATE_PERCENT=0", *options)
+                 "--set", "gateway:TELEVISIT_RATE_PERCENT=0",
+                 "--set", "gateway:TELEVISIT_WEB_DIR=", *options)  # built or not, it is no matter
         self.info = json.loads(self.ctl("info"))
         self.port = int(self.info["parts"]["gateway"]["url"].rsplit(":", 1)[1])
         self.clinic = self.info["demo"]["clinic"]

@@ -192,7 +192,9 @@ def _summary(stack: Stack, took_s: float) -> None:
     if not stack.processes.pid("gateway"):
         say(f"ready after {took_s:.1f} s")
         return
-    say(f"\n{bold('televisit')} is up after {took_s:.1f} s: {bold(services.public_url(stack))}")
+    without = "" if services.has_web(stack) else ", without the web app: `make web` builds it"
+    say(f"\n{bold(services.public_url(stack))}: {bold('televisit')} is up after {took_s:.1f} s"
+        f"{without}")
     clinic, password = seed.CLINIC["slug"], seed.password(stack)
     if seed.is_sown(stack):
         say(f"clinic {clinic}, password {password}, and one of:")

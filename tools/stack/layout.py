@@ -20,6 +20,7 @@ from .vault import Vault
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "dev"
 LIVEKIT = ROOT / "build" / "tools" / "livekit-server"
+WEB = ROOT / "build" / "web"
 ALLOW_LISTS = ROOT / "build" / "gen" / "nats.json"
 
 

@@ -4,7 +4,7 @@ import os
 from types import MappingProxyType
 
 from . import livekit
-from .layout import Stack
+from .layout import WEB, Stack
 from .nats import http_not_ready
 from .tell import Fault
 from .vault import session_key
@@ -29,8 +29,13 @@ def _appointments(stack: Stack, _name: str) -> dict[str, str]:
             "TELEVISIT_GRANT_KEY_FILE": str(stack.vault.path("grant-key"))}
 
 
+def livekit_url(stack: Stack) -> str:
+    """As browsers get it."""
+    return f"ws://localhost:{stack.ports['livekit']}"
+
+
 def _tokens(stack: Stack, _name: str) -> dict[str, str]:
-    return {"LIVEKIT_URL": f"ws://localhost:{stack.ports['livekit']}",
+    return {"LIVEKIT_URL": livekit_url(stack),
             "LIVEKIT_API_URL": f"http://127.0.0.1:{stack.ports['livekit']}",
             "LIVEKIT_API_KEY": livekit.key(stack),
             "LIVEKIT_API_SECRET_FILE": str(stack.vault.path("livekit-secret")),
@@ -44,7 +49,18 @@ def _notifier(_stack: Stack, _name: str) -> dict[str, str]:
 def _gateway(stack: Stack, name: str) -> dict[str, str]:
     return {"TELEVISIT_HTTP_ADDRESS": f"127.0.0.1:{stack.ports[name]}",
             "TELEVISIT_SESSION_KEY_FILE": str(stack.vault.path("session-key", session_key)),
-            "TELEVISIT_PUBLIC_URL": public_url(stack)}
+            "TELEVISIT_PUBLIC_URL": public_url(stack),
+            "LIVEKIT_URL": livekit_url(stack)} | _web()
+
+
+def _web() -> dict[str, str]:
+    """The web app, when it is built (`make web`)."""
+    return {"TELEVISIT_WEB_DIR": str(WEB)} if (WEB / "index.html").exists() else {}
+
+
+def has_web(stack: Stack) -> bool:
+    """Whether the gateway of this stack is given a web app."""
+    return bool(environment(stack, "gateway").get("TELEVISIT_WEB_DIR"))
 
 
 _OWN = MappingProxyType({"appointments": _appointments, "tokens": _tokens,

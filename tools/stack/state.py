@@ -40,7 +40,7 @@ def describe(stack: Stack) -> dict:
     return {
         "dir": str(stack.dir),
         "publicUrl": services.public_url(stack),
-        "livekitUrl": f"ws://localhost:{stack.ports['livekit']}",
+        "livekitUrl": services.livekit_url(stack),
         "livekitKey": stack.vault.text("livekit-key"),
         "livekitSecretFile": str(stack.vault.path("livekit-secret")),
         "natsUrl": f"nats://127.0.0.1:{stack.ports['nats']}",
