@@ -85,7 +85,7 @@ static void test_methods(void **state) {
 
     m = tv_router_match(router, TV_S("DELETE"), TV_S("/v1/me"));
     assert_int_equal(m.verdict, ROUTER_NO_METHOD);
-    assert_string_equal(m.allow, "GET, HEAD");
+    assert_string_equal(m.allow, "GET, HEAD, PATCH");
     m = tv_router_match(router, TV_S("get"), TV_S("/v1/me")); /* methods have a case */
     assert_int_equal(m.verdict, ROUTER_NO_METHOD);
     m = tv_router_match(router, TV_S("GET"), TV_S("/v1/session"));
