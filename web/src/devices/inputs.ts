@@ -7,6 +7,7 @@
 
 import type { DeviceChoice } from './choice';
 import { cannotAsk, type Fault, faultOf, type InputKind } from './faults';
+import { refreshDevices } from './device-list';
 import { permissionOf, type Permission, watchPermission } from './permission-state';
 
 export type InputState =
@@ -27,8 +28,8 @@ export interface InputsState {
 }
 
 export interface Inputs {
-  subscribe(listener: () => void): () => void;
-  snapshot(): InputsState;
+  subscribe: (listener: () => void) => () => void;
+  snapshot: () => InputsState;
   /** Begins; what it returns ends, and lets go of everything. */
   open(): () => void;
   /** The person pressed "allow" or "try again": asks for all that is wanted and not on. */
@@ -109,6 +110,7 @@ export function createInputs(initial: DeviceChoice): Inputs {
 
   function arrive(kind: InputKind, track: MediaStreamTrack) {
     become(kind, { status: 'on', track });
+    void refreshDevices(); // names are known now
     // Not when we stop it ourselves: the device went, or the permission did.
     track.addEventListener('ended', () => {
       const now = state[kind];
