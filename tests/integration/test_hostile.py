@@ -143,8 +143,10 @@ class Hostile(unittest.TestCase):
                 "?from=10000-01-01", "?from=-001-01-01", "?from=infinity",
                 "?from=2026-01-01T00:00Z",
                 "?doctorId=" + str(uuid.uuid4())),
-            "/v1/inbox": ("?after=-1", "?after=x", "?after=9223372036854775808", "?limit=501",
-                          "?limit=0x10"),
+            "/v1/patients": ("?limit=-1", "?limit=51", "?limit=x", "?query=%00",
+                             "?query=" + "a" * 255, "?query=%ff", "?query=a&query=b"),
+            "/v1/inbox": ("?latest=1", "?latest=yes", "?after=-1", "?after=x",
+                          "?after=9223372036854775808", "?limit=501", "?limit=0x10"),
             "/v1/events": ("?after=-1", "?after=x", "?after=1&after=2"),
         }
         for method, path, operation in OPERATIONS:
@@ -161,7 +163,7 @@ class Hostile(unittest.TestCase):
             headers = self.headers_of(operation, self.person_for(path))
             for body in BAD_BODIES:
                 if body in (b"", b"{}") and path.endswith(("/confirm", "/decline", "/cancel",
-                                                           "/availability")):
+                                                           "/availability", "/me", "/read")):
                     continue  # these ask for no more; no hours are hours, too
                 if body == b"" and "requestBody" not in operation:
                     continue
@@ -368,6 +370,8 @@ class Hostile(unittest.TestCase):
             "/v1/doctors/{doctorId}/availability": {"hours": [
                 {"weekday": 1, "from": "08:00", "to": "07:00", "slotMinutes": 30}]},
             "/v1/appointments/{appointmentId}/join": {"participantType": "DOCTOR"},
+            "/v1/me": {"language": "it", "timeZone": "Mars/Base"},
+            "/v1/inbox/read": {"seq": "two"},
             "/v1/appointments/{appointmentId}/move": {"startsAt": "2020-01-01T10:00:00Z"},
         }
         # Nothing of it may do anything: the session stays, and no version is the right one.
