@@ -9,6 +9,7 @@
 
 static flow_fn flow_health;
 static flow_fn flow_openapi;
+static flow_fn flow_media;
 static flow_fn flow_call;
 
 /* By route id; a route without code of its own is a call over the bus. */
@@ -18,6 +19,7 @@ static flow_fn *const local_flows[TV_ROUTE_COUNT] = {
     [TV_ROUTE_GATEWAY_LOG_OUT] = flow_log_out,
     [TV_ROUTE_GATEWAY_JOIN] = flow_join,
     [TV_ROUTE_GATEWAY_EVENTS] = flow_events,
+    [TV_ROUTE_GATEWAY_MEDIA] = flow_media,
     [TV_ROUTE_GATEWAY_HEALTH] = flow_health,
     [TV_ROUTE_GATEWAY_OPEN_API] = flow_openapi,
     [TV_ROUTE_GATEWAY_LIVE_KIT_WEBHOOK] = flow_livekit_webhook,
@@ -38,6 +40,15 @@ static void flow_health(struct flight *f, const ProtobufCMessage *request) {
     Televisit__V1__HealthReply *reply =
         TV_PB_NEW(f->arena, Televisit__V1__HealthReply, televisit__v1__health_reply__descriptor);
     reply->status = tv_arena_strdup(f->arena, "ok");
+    answer_reply(f, &reply->base);
+}
+
+static void flow_media(struct flight *f, const ProtobufCMessage *request) {
+    (void)request;
+    const char *url = f->gateway->conf->livekit_url;
+    Televisit__V1__MediaReply *reply =
+        TV_PB_NEW(f->arena, Televisit__V1__MediaReply, televisit__v1__media_reply__descriptor);
+    reply->server_url = tv_arena_strdup(f->arena, url != NULL ? url : "");
     answer_reply(f, &reply->base);
 }
 

@@ -37,6 +37,11 @@ class Files(unittest.TestCase):
         livekit = rig.info["livekitUrl"]
         self.assertEqual(["'self'", livekit, livekit.replace("ws:", "http:")], allowed.split())
 
+    def test_pages_learn_where_calls_run(self):
+        answer = rig.of_role("PATIENT").ask("GET", "/v1/media")
+        self.assertEqual((200, {"serverUrl": rig.info["livekitUrl"]}), (answer.status, answer.json))
+        self.assertEqual(401, rig.ask("GET", "/v1/media").status)
+
     def test_pages_come_while_the_bus_is_away(self):
         rig.ctl("stop", "nats")
         try:
