@@ -1,27 +1,98 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { lazy, Suspense } from 'react';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { type ReactNode, Suspense } from 'react';
 import { I18nProvider } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
-import { BrowserRouter, Route, Routes } from 'react-router';
+import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 
-const HomePage = lazy(() => import('../patient/HomePage'));
+import type { Person } from '../api';
+import { Spinner } from '../ui';
+import { prepareAnnouncements } from '../ui/announce';
+import { Toasts } from '../ui/toast';
+import { keepStylesOutOfThePage } from './csp';
+import { ErrorBoundary } from './ErrorBoundary';
+import { LiveProvider } from './live';
+import * as pages from './pages';
+import { createQueryClient } from './query-client';
+import { RequireSession, SessionProvider, useSession } from './session';
+import { SessionFailed } from './SessionFailed';
+import { Shell } from './Shell';
+import { startTheme } from './theme';
 
-const queryClient = new QueryClient();
+startTheme();
+keepStylesOutOfThePage();
+prepareAnnouncements();
+
+const queryClient = createQueryClient();
 
 /** The app: providers, then one route per screen. */
 export function App() {
   const { i18n } = useTranslation();
   return (
-    <QueryClientProvider client={queryClient}>
-      <I18nProvider locale={i18n.language}>
-        <BrowserRouter>
-          <Suspense>
-            <Routes>
-              <Route path="/" element={<HomePage />} />
-            </Routes>
-          </Suspense>
-        </BrowserRouter>
-      </I18nProvider>
-    </QueryClientProvider>
+    <ErrorBoundary>
+      <QueryClientProvider client={queryClient}>
+        <I18nProvider locale={i18n.language}>
+          <BrowserRouter>
+            <Suspense fallback={<Spinner />}>
+              <SessionProvider>
+                <Routes>
+                  <Route path="/login" element={<pages.LoginPage />} />
+                  <Route path="*" element={<Inside />} />
+                </Routes>
+              </SessionProvider>
+            </Suspense>
+            <Toasts />
+          </BrowserRouter>
+        </I18nProvider>
+      </QueryClientProvider>
+    </ErrorBoundary>
   );
+}
+
+/** What needs a session. */
+function Inside() {
+  return (
+    <RequireSession
+      loading={<Spinner />}
+      failed={(error, retry) => <SessionFailed error={error} retry={retry} />}
+    >
+      <LiveProvider>
+        <Shell>
+          <Routes>
+            <Route path="/" element={<Home />} />
+            <Route path="/schedule" element={<Schedule />} />
+            <Route path="/book" element={<Book />} />
+            <Route path="/hours" element={<OnlyFor who="DOCTOR" page={<pages.HoursPage />} />} />
+            <Route path="/appointments/:id" element={<pages.AppointmentPage />} />
+            <Route path="/notices" element={<pages.NoticesPage />} />
+            <Route path="/settings" element={<pages.SettingsPage />} />
+            <Route path="/check" element={<pages.CheckPage />} />
+            <Route path="*" element={<pages.NotFoundPage />} />
+          </Routes>
+        </Shell>
+      </LiveProvider>
+    </RequireSession>
+  );
+}
+
+function Home() {
+  const { role } = useSession().person;
+  if (role === 'PATIENT') return <pages.PatientHomePage />;
+  return role === 'DOCTOR' ? <pages.DoctorHomePage /> : <pages.BoardPage />;
+}
+
+function Schedule() {
+  const { role } = useSession().person;
+  if (role === 'PATIENT') return <pages.PatientSchedulePage />;
+  return role === 'DOCTOR' ? <pages.DoctorSchedulePage /> : <Navigate to="/" replace />;
+}
+
+function Book() {
+  const { role } = useSession().person;
+  if (role === 'PATIENT') return <pages.PatientBookPage />;
+  return role === 'STAFF' ? <pages.StaffBookPage /> : <pages.NotFoundPage />;
+}
+
+/** A page of one role; there is nothing at that address for others. */
+function OnlyFor({ who, page }: { who: Person['role']; page: ReactNode }) {
+  return useSession().person.role === who ? page : <pages.NotFoundPage />;
 }
