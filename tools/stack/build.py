@@ -16,7 +16,7 @@ def ensure(stack: Stack) -> None:
                   "packages are missing: see the line above, then `make up` again")
     if not LIVEKIT.exists():
         _must_run([str(ROOT / "tools" / "livekit.sh")], "LiveKit is missing: see the line above")
-    goals = ["all", f"VARIANT={stack.settings.variant}"]
+    goals = ["all", "web", f"VARIANT={stack.settings.variant}"]
     _must_run(["make", "-s", "--no-print-directory", "-C", str(ROOT), f"-j{os.cpu_count() or 1}",
                *goals], f"the build failed: make {' '.join(goals)}")
 
