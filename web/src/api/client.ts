@@ -49,13 +49,6 @@ interface Answer<T> {
 
 const PAGE = 100;
 
-/** The API, and what its description is about to have. */
-type Paths = schema.paths & {
-  '/v1/media': {
-    get: { responses: { 200: { content: { 'application/json': Media } } } };
-  };
-};
-
 /**
  * The operations of the API for a browser with a cookie session. Each returns what the API
  * documents or throws a Problem or Unreachable. A session that has run out is renewed once, quietly,
@@ -71,7 +64,7 @@ export function createClient(options: ClientOptions = {}) {
     refreshUrl: `${baseUrl}/v1/session/refresh`,
     onChange: options.onSessionChange ?? (() => undefined),
   });
-  const api = createFetch<Paths>({
+  const api = createFetch<schema.paths>({
     baseUrl,
     credentials: 'same-origin',
     fetch: session.fetch,

@@ -28,6 +28,7 @@ export type {
   ListCallsReply,
   LogInRequest,
   MarkReadReply,
+  MediaReply as Media,
   MoveRequest,
   NoShow,
   Participant,
@@ -39,8 +40,3 @@ export type {
   UpdateMeRequest,
   WeeklyHours,
 } from './schema';
-
-/** Where the media server is. */
-export interface Media {
-  serverUrl: string;
-}

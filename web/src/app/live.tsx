@@ -22,6 +22,12 @@ const LiveContext = createContext<Notices | null>(null);
 /** Of several notices in a row the app reads once. */
 const COALESCE_MS = 100;
 
+/** What is being read just now may be old as well: its answer is not waited for. */
+async function readAgain(queryClient: QueryClient, queryKey: QueryKey): Promise<void> {
+  await queryClient.cancelQueries({ queryKey }, { silent: true });
+  await queryClient.invalidateQueries({ queryKey });
+}
+
 /** Marks queries as stale, those of one instant together. */
 export function createInvalidator(queryClient: QueryClient) {
   const stale = new Map<string, QueryKey>();
@@ -31,7 +37,7 @@ export function createInvalidator(queryClient: QueryClient) {
     timer = undefined;
     const all = [...stale.values()];
     stale.clear();
-    for (const queryKey of all) void queryClient.invalidateQueries({ queryKey });
+    for (const queryKey of all) void readAgain(queryClient, queryKey);
   }
 
   return {
@@ -70,16 +76,17 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const known = queryClient.getQueryData<ListInboxReply>(keys.inbox)?.lastSeq;
     const opened = openNotices(person.id, known);
     const invalidator = createInvalidator(queryClient);
-    let lost = false;
+    let wasOpen = false;
     opened.subscribe({
       onNotice: (notice) => invalidator.add(...staleBy(notice)),
       onChanged: (appointmentId) => invalidator.add(...aboutAppointment(appointmentId)),
       onResync: () => invalidator.add([]),
       onState: (state) => {
         if (state === 'ended') sessionIsOver();
+        if (state !== 'open') return;
         // Hints are not repeated: those of the time without a stream are lost.
-        if (state === 'open' && (lost || known === undefined)) invalidator.add([]);
-        lost = state === 'lost';
+        if (wasOpen || known === undefined) invalidator.add([]);
+        wasOpen = true;
       },
     });
     // eslint-disable-next-line react-hooks/set-state-in-effect -- the stream is made here, once

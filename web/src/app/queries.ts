@@ -30,40 +30,52 @@ export interface Span {
 
 export const queries = {
   clinic: () =>
-    queryOptions({ queryKey: keys.clinic, queryFn: () => client.clinic(), staleTime: Infinity }),
+    queryOptions({
+      queryKey: keys.clinic,
+      queryFn: ({ signal }) => client.clinic(signal),
+      staleTime: Infinity,
+    }),
   doctors: () =>
-    queryOptions({ queryKey: keys.doctors, queryFn: () => client.doctors(), staleTime: Infinity }),
+    queryOptions({
+      queryKey: keys.doctors,
+      queryFn: ({ signal }) => client.doctors(signal),
+      staleTime: Infinity,
+    }),
   appointments: (span: Span) =>
     queryOptions({
       queryKey: [...keys.appointments, span],
-      queryFn: () => client.appointments(span),
+      queryFn: ({ signal }) => client.appointments(span, signal),
     }),
   appointment: (id: string) =>
-    queryOptions({ queryKey: keys.appointment(id), queryFn: () => client.appointment(id) }),
+    queryOptions({
+      queryKey: keys.appointment(id),
+      queryFn: ({ signal }) => client.appointment(id, signal),
+    }),
   slots: (doctorId: string, from: string, days: number) =>
     queryOptions({
       queryKey: [...keys.slots(doctorId), from, days],
-      queryFn: () => client.slots(doctorId, from, days),
+      queryFn: ({ signal }) => client.slots(doctorId, from, days, signal),
     }),
   availability: (doctorId: string) =>
     queryOptions({
       queryKey: keys.availability(doctorId),
-      queryFn: () => client.availability(doctorId),
+      queryFn: ({ signal }) => client.availability(doctorId, signal),
     }),
   calls: (id: string) =>
-    queryOptions({ queryKey: keys.calls(id), queryFn: () => client.calls(id) }),
+    queryOptions({ queryKey: keys.calls(id), queryFn: ({ signal }) => client.calls(id, signal) }),
   /** The newest notices, oldest first, and how far they were read. */
   inbox: () =>
     queryOptions({
       queryKey: keys.inbox,
-      queryFn: () => client.inbox({ latest: true, limit: INBOX_SHOWN }),
+      queryFn: ({ signal }) => client.inbox({ latest: true, limit: INBOX_SHOWN }, signal),
     }),
   /** Whose name or mail address has this in it; for staff. */
   patients: (query: string) =>
     queryOptions({
       queryKey: [...keys.patients, query],
-      queryFn: () => client.patients({ query }),
+      queryFn: ({ signal }) => client.patients({ query }, signal),
     }),
   /** Where the media server is, for the check of the connection. */
-  media: () => queryOptions({ queryKey: keys.media, queryFn: () => client.media() }),
+  media: () =>
+    queryOptions({ queryKey: keys.media, queryFn: ({ signal }) => client.media(signal) }),
 };

@@ -4,7 +4,6 @@ import {
   createClient,
   createNotices,
   createServerClock,
-  isProblem,
   type Notices,
   type SessionChange,
 } from '../api';
@@ -28,17 +27,5 @@ export const client = createClient({
 
 /** The stream of notices of who is logged in; `after` is the last one that is known already. */
 export function openNotices(personId: string, after?: string): Notices {
-  return createNotices({
-    url: '/v1/events',
-    personId,
-    after,
-    renew: () =>
-      client.me().then(
-        (person) => person.id === personId,
-        (error: unknown) => {
-          if (isProblem(error) && error.status === 401) return false;
-          throw error;
-        },
-      ),
-  });
+  return createNotices({ client, personId, after });
 }
