@@ -45,6 +45,28 @@ export function isDay(text: string | null): text is string {
   }
 }
 
+const weekdayNames = new Map<string, Intl.DateTimeFormat>();
+
+/** "Monday", in that language. */
+export function weekdayName(weekday: number, locale: string): string {
+  let format = weekdayNames.get(locale);
+  if (!format) {
+    format = new Intl.DateTimeFormat(locale, { weekday: 'long', timeZone: 'UTC' });
+    weekdayNames.set(locale, format);
+  }
+  return format.format(Date.UTC(2024, 0, weekday)); // the first of that month was a Monday
+}
+
+/** "23 – 29 November 2026" */
+export function weekName(monday: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, {
+    day: 'numeric',
+    month: 'long',
+    year: 'numeric',
+    timeZone: 'UTC',
+  }).formatRange(Date.parse(`${monday}T00:00:00Z`), Date.parse(`${plusDays(monday, 6)}T00:00:00Z`));
+}
+
 export interface Day {
   day: string;
   appointments: Appointment[];

@@ -45,12 +45,22 @@ export function minutesOf(time: string): number | undefined {
   return Number(match[2]) < 60 && minutes <= DAY_MINUTES ? minutes : undefined;
 }
 
+const ARABIC_ZERO = 0x0660;
+
+/** Digits of an Arabic keyboard as ASCII ones, and no space around. */
+export function tidyDigits(typed: string): string {
+  return typed
+    .trim()
+    .replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - ARABIC_ZERO));
+}
+
 /** "9:00", "9", "900", "9.30" as people type them, to "09:00"; what is no time stays as it is. */
 export function tidyTime(typed: string): string {
-  const match = /^(\d{1,2})(?:[:.h]?(\d{2}))?$/.exec(typed.trim());
-  if (!match?.[1]) return typed.trim();
+  const digits = tidyDigits(typed);
+  const match = /^(\d{1,2})(?:[:.h]?(\d{2}))?$/.exec(digits);
+  if (!match?.[1]) return digits;
   const time = `${match[1].padStart(2, '0')}:${match[2] ?? '00'}`;
-  return minutesOf(time) === undefined ? typed.trim() : time;
+  return minutesOf(time) === undefined ? digits : time;
 }
 
 export function timeOf(minutes: number): string {
@@ -83,7 +93,7 @@ export function hoursFrom(week: Week): WeeklyHours[] {
         weekday,
         from: tidyTime(span.from),
         to: tidyTime(span.to),
-        slotMinutes: Number(span.minutes),
+        slotMinutes: Number(tidyDigits(span.minutes)),
       }))
       .sort((a, b) => a.from.localeCompare(b.from)),
   );
@@ -104,7 +114,8 @@ export function faultsOf(day: readonly Span[]): Map<number, SpanFaults> {
   for (const span of day) {
     const from = minutesOf(tidyTime(span.from));
     const to = minutesOf(tidyTime(span.to));
-    const minutes = /^\d+$/.test(span.minutes.trim()) ? Number(span.minutes) : NaN;
+    const typed = tidyDigits(span.minutes);
+    const minutes = /^\d+$/.test(typed) ? Number(typed) : NaN;
     const fits = minutes >= MINUTES_MIN && minutes <= MINUTES_MAX;
     if (from === undefined || from === DAY_MINUTES) add(span, { from: 'time' });
     if (to === undefined) add(span, { to: 'time' });
@@ -135,7 +146,7 @@ export function hasFaults(week: Week): boolean {
 export function slotsIn(span: Span): number {
   const from = minutesOf(tidyTime(span.from));
   const to = minutesOf(tidyTime(span.to));
-  const minutes = Number(span.minutes);
+  const minutes = Number(tidyDigits(span.minutes));
   if (from === undefined || to === undefined || !(minutes >= MINUTES_MIN) || to <= from) return 0;
   return Math.floor((to - from) / minutes);
 }
