@@ -226,11 +226,14 @@ static void test_counts_and_log(void **state) {
     free(log);
 }
 
+static bool is_closed(void *client) { return test_http_closed(client); }
+
 /* One connection, one file after the other, as a browser asks. */
 static void test_one_connection(void **state) {
     struct test_http *c = test_http_open(g->loop, g->port, 0);
     test_http_send(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /sw.js HTTP/1.1\r\nHost: x\r\n\r\n"
                       "GET /assets/app-1f2e.css HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    test_gateway_until(g, is_closed, c, "the end of the third answer");
     struct test_answer r = test_ask_end(g, c);
     expect_web(&r, 200);
     expect_in(r.body, INDEX);
