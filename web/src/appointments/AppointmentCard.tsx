@@ -19,6 +19,8 @@ export interface AppointmentCardProps {
   headingLevel?: 2 | 3 | 4;
   /** The one that matters now: larger. */
   big?: boolean;
+  /** Nobody can join it any more: nothing is said about joining. */
+  past?: boolean;
 }
 
 /** Whom an appointment is with, in words. */
@@ -33,7 +35,7 @@ export function useTitleOf(appointment: Appointment, as: As): string {
 
 /** An appointment: with whom, when, how it stands, who is there, and the way into the call. */
 export function AppointmentCard(props: AppointmentCardProps) {
-  const { appointment, as, actions, headingLevel, big = false } = props;
+  const { appointment, as, actions, headingLevel, big = false, past = false } = props;
   const title = useTitleOf(appointment, as);
   return (
     <Card
@@ -50,7 +52,7 @@ export function AppointmentCard(props: AppointmentCardProps) {
         <StatusBadge appointment={appointment} />
       </div>
       <Presence appointment={appointment} as={as} />
-      {as !== 'staff' && <JoinArea appointment={appointment} as={as} />}
+      {as !== 'staff' && !past && <JoinArea appointment={appointment} as={as} />}
     </Card>
   );
 }

@@ -24,7 +24,7 @@ export interface AppointmentDialogProps {
 const NOTE_MAX = 2000;
 
 /** Calls an appointment off. The server's rules decide; the clinic's notice is said beforehand. */
-export default function CancelDialog(props: AppointmentDialogProps) {
+export function CancelDialog(props: AppointmentDialogProps) {
   const { appointment, as, isOpen, onClose } = props;
   const { t } = useTranslation('appointments');
   const [note, setNote] = useState('');

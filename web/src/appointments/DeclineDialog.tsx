@@ -12,7 +12,7 @@ import { When } from './When';
 const NOTE_MAX = 2000;
 
 /** Refuses a request, with a word to the patient. */
-export default function DeclineDialog(props: AppointmentDialogProps) {
+export function DeclineDialog(props: AppointmentDialogProps) {
   const { appointment, isOpen, onClose } = props;
   const { t } = useTranslation('appointments');
   const [note, setNote] = useState('');

@@ -17,7 +17,7 @@ import { useChange } from './useChange';
 import { useOwnOverlap } from './useOwnOverlap';
 
 /** Moves an appointment to another free time of its doctor. */
-export default function MoveDialog({ appointment, as, isOpen, onClose }: AppointmentDialogProps) {
+export function MoveDialog({ appointment, as, isOpen, onClose }: AppointmentDialogProps) {
   const { t } = useTranslation('appointments');
   const { viewer } = useSession();
   const { data: clinic } = useQuery(queries.clinic());

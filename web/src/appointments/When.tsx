@@ -7,8 +7,10 @@ import { clinicTime } from '../time/zones';
 import { layout } from '../ui';
 import styles from './AppointmentCard.module.css';
 
+type Times = Pick<Appointment, 'startsAt' | 'endsAt' | 'timeZone'>;
+
 /** Day and time in the viewer's zone, and the clinic's beside it where that is another. */
-export function When({ appointment }: { appointment: Appointment }) {
+export function When({ appointment }: { appointment: Times }) {
   const { t } = useTranslation('appointments');
   const { viewer } = useSession();
   const { startsAt, endsAt, timeZone } = appointment;

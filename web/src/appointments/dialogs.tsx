@@ -17,6 +17,12 @@ function whenOpen(Dialog: LazyDialog) {
   };
 }
 
-export const CancelDialog = whenOpen(lazy(() => import('./CancelDialog')));
-export const DeclineDialog = whenOpen(lazy(() => import('./DeclineDialog')));
-export const MoveDialog = whenOpen(lazy(() => import('./MoveDialog')));
+export const CancelDialog = whenOpen(
+  lazy(async () => ({ default: (await import('./CancelDialog')).CancelDialog })),
+);
+export const DeclineDialog = whenOpen(
+  lazy(async () => ({ default: (await import('./DeclineDialog')).DeclineDialog })),
+);
+export const MoveDialog = whenOpen(
+  lazy(async () => ({ default: (await import('./MoveDialog')).MoveDialog })),
+);

@@ -44,7 +44,7 @@ export function keepFresh(options: FreshnessOptions): Freshness {
   let shown: Appointment | undefined;
   let tries = 0;
   let asking = false;
-  let askedLate = false;
+  let wishes = 0;
   let stopped = false;
   let cancelAlarm: () => void = () => undefined;
 
@@ -72,19 +72,20 @@ export function keepFresh(options: FreshnessOptions): Freshness {
     if (left > FAR_MS) alarmIn(FAR_MS, schedule);
     else if (left > 0) {
       tries = 0;
-      alarmIn(left + random() * SPREAD_MS, () => void askNow());
-    } else alarmIn(tries === 0 ? random() * SPREAD_MS : backOff(), () => void askNow());
+      alarmIn(left + random() * SPREAD_MS, askNow);
+    } else alarmIn(tries === 0 ? random() * SPREAD_MS : backOff(), askNow);
   }
 
-  async function askNow(): Promise<void> {
+  function askNow(): void {
+    wishes += 1;
+    if (!asking) void carryOut();
+  }
+
+  async function carryOut(): Promise<void> {
     if (isStopped()) return;
-    if (asking) {
-      askedLate = true; // the answer under way may be from before
-      return;
-    }
+    const wish = wishes;
     cancelAlarm();
     asking = true;
-    askedLate = false;
     try {
       const answer = await ask();
       if (isStopped()) return;
@@ -95,10 +96,11 @@ export function keepFresh(options: FreshnessOptions): Freshness {
     } catch (error) {
       if (isStopped() || isFinal(error)) return;
       onUnsure(true);
-      alarmIn(backOff(error), () => void askNow());
+      alarmIn(backOff(error), askNow);
     } finally {
       asking = false;
-      if (askedLate) void askNow();
+      // Wanted while an answer was on its way, which may be from before.
+      if (wishes !== wish) void carryOut();
     }
   }
 
@@ -106,7 +108,7 @@ export function keepFresh(options: FreshnessOptions): Freshness {
     const edge = shown && nextEdge(shown);
     if (typeof edge !== 'number') return;
     // The clock of this page may have stood still: the one on the wall may be nearer the truth.
-    if (edge - Math.max(clock.now(), Date.now()) < NEAR_MS) void askNow();
+    if (edge - Math.max(clock.now(), Date.now()) < NEAR_MS) askNow();
   }
 
   const stopWaking = onWake(onWoken);

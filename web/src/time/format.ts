@@ -50,6 +50,15 @@ export function shortDay(instant: string | number, viewer: Viewer): string {
   }).format(new Date(instant));
 }
 
+/** "November 2026" */
+export function monthName(instant: string | number, viewer: Viewer): string {
+  return formatter(viewer.locale, {
+    month: 'long',
+    year: 'numeric',
+    timeZone: viewer.timeZone,
+  }).format(new Date(instant));
+}
+
 /** The calendar day in a zone, "2026-11-23": for grouping and for parameters of the API. */
 export function isoDay(instant: string | number, timeZone: string): string {
   return formatter('en-CA', {
