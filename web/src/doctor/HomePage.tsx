@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 
 import type { Appointment } from '../api';
 import { useSession } from '../app/session';
+import { boardState } from '../staff/board-state';
 import { longDay } from '../time/format';
 import { Badge, EmptyState, layout, LinkButton, Skeleton } from '../ui';
 import { groupByDay, middleOf, plusDays, weekdayOf } from './days';
@@ -65,7 +66,12 @@ function TodayLists(props: { appointments: readonly Appointment[]; now: number; 
         <section className={layout.stack} aria-labelledby="current">
           <h2 id="current">{t('home.now')}</h2>
           {current.map((appointment, place) => (
-            <TodayCard key={appointment.id} appointment={appointment} current big={place === 0} />
+            <TodayCard
+              key={appointment.id}
+              appointment={appointment}
+              completable={boardState(appointment, now).kind !== 'open'}
+              big={place === 0}
+            />
           ))}
         </section>
       )}
@@ -74,7 +80,7 @@ function TodayLists(props: { appointments: readonly Appointment[]; now: number; 
         <section className={layout.stack} aria-labelledby="later">
           <h2 id="later">{t('home.later', { count: later.length })}</h2>
           {later.map((appointment) => (
-            <TodayCard key={appointment.id} appointment={appointment} current={false} />
+            <TodayCard key={appointment.id} appointment={appointment} completable={false} />
           ))}
         </section>
       )}

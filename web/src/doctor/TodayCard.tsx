@@ -12,13 +12,13 @@ const CompleteDialog = lazy(() => import('./CompleteDialog'));
 
 export interface TodayCardProps {
   appointment: Appointment;
-  /** Its call is open: it can be completed. */
-  current: boolean;
+  /** Somebody came, or should have: it can be said to be over. */
+  completable: boolean;
   big?: boolean;
 }
 
 /** An appointment of today, with the way into its call. */
-export function TodayCard({ appointment, current, big = false }: TodayCardProps) {
+export function TodayCard({ appointment, completable, big = false }: TodayCardProps) {
   const { t } = useTranslation('doctor');
   const [completing, setCompleting] = useState(false);
   const name = participant(appointment, 'PATIENT')?.displayName ?? '';
@@ -31,10 +31,10 @@ export function TodayCard({ appointment, current, big = false }: TodayCardProps)
         headingLevel={3}
         big={big}
         actions={
-          (reason !== '' || current) && (
+          (reason !== '' || completable) && (
             <>
               {reason !== '' && <p className={styles.reason}>{t('requests.reason', { reason })}</p>}
-              {current && (
+              {completable && (
                 <Button
                   icon={<CircleCheck aria-hidden="true" />}
                   aria-label={t('complete.of', { name })}

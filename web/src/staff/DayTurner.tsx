@@ -22,7 +22,11 @@ export function DayTurner({ day, today, onChange }: DayTurnerProps) {
         icon={<ChevronLeft aria-hidden="true" />}
         onClick={() => onChange(plusDays(day, -1))}
       />
-      <Button aria-pressed={day === today} onClick={() => onChange(today)}>
+      <Button
+        className={day === today ? styles.pressed : undefined}
+        aria-pressed={day === today}
+        onClick={() => onChange(today)}
+      >
         {t('day.today')}
       </Button>
       <IconButton
