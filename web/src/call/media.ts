@@ -126,14 +126,21 @@ export class Media {
     );
   }
 
-  /** Another device from now on; of an output it may not work in this browser. */
-  async setDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
+  /** Another device from now on (undefined: the browser's); of an output it may not work. */
+  async setDevice(kind: MediaDeviceKind, deviceId: string | undefined): Promise<void> {
     const member = { audioinput: 'audioInputId', videoinput: 'videoInputId' } as const;
     this.#want({ [kind === 'audiooutput' ? 'audioOutputId' : member[kind]]: deviceId });
     const sender = { audioinput: 'microphone', videoinput: 'camera' } as const;
-    const change = () => this.#room?.switchActiveDevice(kind, deviceId);
+    const change = () => this.#room?.switchActiveDevice(kind, deviceId ?? 'default');
     if (kind === 'audiooutput') await change()?.catch(() => undefined);
     else await this.#send(sender[kind], change);
+  }
+
+  /** Goes on without what did not come. */
+  dismiss(sender: Sender): void {
+    this.#set({ faults: { ...this.#state.faults, [sender]: undefined } });
+    if (sender === 'microphone') this.#want({ audio: false });
+    if (sender === 'camera') this.#want({ video: false });
   }
 
   async setQuality(quality: Quality, video = this.#state.choice.video): Promise<void> {

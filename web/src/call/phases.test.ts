@@ -134,11 +134,10 @@ const TABLE: [Phase, Happening, Phase][] = [
   [connected, { type: 'told', appointment: DONE }, { at: 'ended', why: 'completed' }],
   [connected, { type: 'told', appointment: OPEN }, connected],
   [connected, { type: 'ready' }, connected],
-  [connected, { type: 'checkAgain' }, connected],
   [{ at: 'left' }, { type: 'again' }, { ...joining, takeOver: true }],
   [{ at: 'left' }, { type: 'disconnected', reason: 'CLIENT_INITIATED' }, { at: 'left' }],
   [{ at: 'left' }, { type: 'told', appointment: DONE }, { at: 'left' }],
-  [{ at: 'left' }, { type: 'checkAgain' }, { at: 'check' }],
+  [{ at: 'left' }, { type: 'completed' }, { at: 'ended', why: 'completed' }],
   [{ at: 'removed' }, { type: 'again' }, { ...joining, takeOver: true }],
   [{ at: 'ended', why: 'time' }, { type: 'again' }, { at: 'ended', why: 'time' }],
 ];

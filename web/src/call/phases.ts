@@ -69,7 +69,8 @@ export type Happening =
   | { type: 'told'; appointment: Appointment }
   | { type: 'again' }
   | { type: 'moveHere' }
-  | { type: 'checkAgain' }
+  /** This page itself has completed the appointment. */
+  | { type: 'completed' }
   | { type: 'leave' };
 
 /** Phases in which this page is in the call or on its way back: the devices are wanted. */
@@ -150,8 +151,8 @@ export function step(phase: Phase, what: Happening): Phase {
       return phase.at === 'check' ? joining(false) : phase;
     case 'resume':
       return phase.at === 'check' ? joining(true) : phase;
-    case 'checkAgain':
-      return isUnderWay(phase) ? phase : { at: 'check' };
+    case 'completed':
+      return { at: 'ended', why: 'completed' };
     case 'moveHere':
       return phase.at === 'elsewhere' || phase.at === 'moved' ? joining(true) : phase;
     case 'again':
