@@ -19,9 +19,13 @@ $(WEB_TYPES): $(API_STAMP) $(WEB_MODULES)
 	    --root-types-no-schema-prefix >/dev/null
 	@touch $@
 
+# A gateway that starts meanwhile, or runs from the old files, sees one whole build or the other.
 $(WEB_OUT): $(WEB_MODULES) $(WEB_TYPES) $(WEB_SOURCES)
 	@echo "  web build/web"
-	@$(WITH_NODE); cd web && node_modules/.bin/vite build --logLevel warn
+	@rm -rf build/web.new build/web.old
+	@$(WITH_NODE); cd web && node_modules/.bin/vite build --logLevel warn --outDir ../build/web.new
+	@if [ -e build/web ]; then mv build/web build/web.old; fi
+	@mv build/web.new build/web && rm -rf build/web.old
 	@touch $@
 
 .PHONY: web

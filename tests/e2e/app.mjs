@@ -36,6 +36,7 @@ const JWT = /eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/;
  * @property {'granted' | 'denied' | 'missing'} [devices] camera and microphone
  * @property {number} [clockOffsetMs] how far the clock of the page is off
  * @property {boolean} [touch]
+ * @property {AppUser} [beside] whose browser is shared: another profile in it
  */
 
 /** Runs in the page before all else: keeps what the tests ask for afterwards. */
@@ -86,7 +87,7 @@ export class AppUser {
     this.context = context;
     this.page = page;
     this.dir = dir;
-    this.origin = new URL(clinic.gatewayUrl).origin;
+    this.origin = new URL(clinic.publicUrl).origin;
   }
 
   /**
@@ -104,7 +105,7 @@ export class AppUser {
       `--use-file-for-fake-video-capture=${camera}`];
     // The fake UI grants everything, the screen as well; without it a page may be refused.
     if (devices === 'granted') flags.push('--use-fake-ui-for-media-stream');
-    const browser = await launch(flags);
+    const browser = options.beside?.browser ?? await launch(flags);
     try {
       const context = await browser.newContext({
         viewport: options.viewport ?? DESKTOP,
@@ -122,7 +123,7 @@ export class AppUser {
       user.#watch(page);
       return user;
     } catch (fault) {
-      await browser.close();
+      if (!options.beside) await browser.close();
       throw fault;
     }
   }

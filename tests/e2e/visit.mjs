@@ -37,8 +37,8 @@ export class Clinic {
     this.page = page;
     this.databaseUrlFile = info.databaseUrlFile;
     this.livekitLog = info.parts.livekit.log;
-    this.gatewayUrl = info.parts.gateway.url;
-    this.mediaHost = new URL(info.parts.livekit.url).host;
+    this.publicUrl = info.publicUrl;
+    this.mediaHost = new URL(info.livekitUrl).host;
     const { clinic, password, people } = info.demo;
     const of = (/** @type {string} */ role) => new Person(info.parts.gateway.url, {
       clinic, password, email: people.findLast((/** @type {any} */ p) => p.role === role).email });
@@ -132,11 +132,15 @@ export class Clinic {
   async book() {
     const { now } = await this.stack.clock();
     this.#visits += 1; // another minute for each, so that they never overlap
-    const startsAt = new Date(Date.parse(now) + (5 + this.#visits) * MINUTE_MS).toISOString();
+    return this.bookAt(Date.parse(now) + (5 + this.#visits) * MINUTE_MS);
+  }
+
+  /** @param {number} startsMs on the clinic's clock */
+  async bookAt(startsMs, confirmed = true) {
     const { DOCTOR, PATIENT } = this.people;
     const booked = await this.staff.ask('POST', '/v1/appointments', { doctorId: DOCTOR.self.id,
-      patientId: PATIENT.self.id, startsAt, minutes: 1, confirmed: true },
-    { 'Idempotency-Key': randomUUID() });
+      patientId: PATIENT.self.id, startsAt: new Date(startsMs).toISOString(), minutes: 1,
+      confirmed }, { 'Idempotency-Key': randomUUID() });
     assert.equal(booked.status, 201, JSON.stringify(booked.body));
     return new Visit(this, booked.body);
   }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -60,7 +61,8 @@ class Deps(unittest.TestCase):
     def test_what_is_missing_is_asked_for_at_once(self):
         self.installed(["build-essential"])
         done = self.deps("build")
-        wanted = " ".join(e for e in listed("build") if e != "build-essential")
+        wanted = " ".join(e.split(":")[0] for e in listed("build") if e != "build-essential"
+                          and not (":" in e and shutil.which(e.split(":")[1])))
         if os.geteuid() == 0:
             self.assertEqual(done.returncode, 0, done.stderr)
             with open(self.asked, encoding="utf-8") as f:

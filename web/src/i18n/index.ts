@@ -36,6 +36,7 @@ export async function startI18n(): Promise<void> {
       defaultNS: 'common',
       interpolation: { escapeValue: false }, // React does
       returnNull: false,
+      showSupportNotice: false,
     });
 }
 
