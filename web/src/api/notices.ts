@@ -71,10 +71,10 @@ type Message =
 
 /** So many notices are kept for a tab that is opened while another reads. */
 const KEPT = 100;
-/** A tab that reads the stream is heard every 15 s; one that is not for so long was frozen by its
- *  browser, and the lock is taken from it. */
-const FROZEN_MS = 60_000;
-const CHECK_MS = 10_000;
+/** The tab that reads the stream gives signs of life, at least once a minute where browsers slow
+ *  down timers. One that is not heard for so long was frozen, and the lock is taken from it. */
+const FROZEN_MS = 90_000;
+const LIFE_MS = 10_000;
 
 /**
  * The notices of one person, by one stream for all tabs of a browser: the tab that holds a lock
@@ -224,16 +224,17 @@ export function createNotices(options: NoticesOptions): Notices {
       });
   }
 
-  function stealFromFrozen() {
-    if (leads || document.visibilityState !== 'visible') return;
-    if (Date.now() - leaderHeardAt > FROZEN_MS) seekLead(true);
+  function showLife() {
+    if (leads) others.post({ kind: 'state', state, seq });
+    else if (document.visibilityState === 'visible' && Date.now() - leaderHeardAt > FROZEN_MS)
+      seekLead(true);
   }
 
   let watch: ReturnType<typeof setInterval> | undefined;
   if (canShare()) {
     others.post({ kind: 'hello', seq });
     seekLead(false);
-    watch = setInterval(stealFromFrozen, CHECK_MS);
+    watch = setInterval(showLife, LIFE_MS);
   } else {
     void lead(seeking.signal);
   }

@@ -127,6 +127,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       }
       if (over || !(await asksForRenewal(response))) return response;
       if (generation === before) await renew(before);
+      request.signal.throwIfAborted();
       if (generation === before || owner !== owners) return response;
       return send(options.fetch, again);
     },

@@ -136,6 +136,12 @@ export function openStream(options: StreamOptions): () => void {
     });
   }
 
+  /** Not to be hurried. */
+  async function atPace(): Promise<void> {
+    const early = Math.min(startedAt + PACE_MS - Date.now(), PACE_MS);
+    if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+  }
+
   async function run(): Promise<void> {
     let failures = 0;
     while (!isClosed()) {
@@ -155,8 +161,7 @@ export function openStream(options: StreamOptions): () => void {
       const longer = Math.min(retryMs * 2 ** (failures - 1), RETRY_MAX_MS);
       const patience = Math.max(retryAfterMs, longer * (0.5 + Math.random() / 2));
       if (!hurried) await wait(patience);
-      const early = startedAt + PACE_MS - Date.now();
-      if (early > 0) await wait(Math.min(early, PACE_MS));
+      await atPace();
     }
   }
 

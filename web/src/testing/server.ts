@@ -84,10 +84,8 @@ export function installServer(): FakeServer {
     return response;
   });
   vi.stubGlobal('fetch', async (input: Request | string, init?: RequestInit) => {
-    const request = new Request(
-      new URL(input instanceof Request ? input.url : input, location.origin),
-      input instanceof Request ? input : init,
-    );
+    const request =
+      input instanceof Request ? input : new Request(new URL(input, location.origin), init);
     const { pathname, search } = new URL(request.url);
     asked.push(`${request.method} ${pathname}${search}`);
     const handler = handlers.get(`${request.method} ${pathname}`);
