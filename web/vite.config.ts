@@ -3,6 +3,8 @@ import react from '@vitejs/plugin-react';
 import { compression, defineAlgorithm } from 'vite-plugin-compression2';
 import { defineConfig } from 'vitest/config';
 
+import { icons } from './build/icons.ts';
+import { serviceWorker } from './build/service-worker.ts';
 import { LANGUAGES } from './src/i18n/languages.ts';
 
 /** The gateway that `npm run dev` sends the API to. */
@@ -18,6 +20,8 @@ export default defineConfig({
       algorithms: [defineAlgorithm('gzip', { level: 9 }), defineAlgorithm('brotliCompress')],
       threshold: 512,
     }),
+    icons(),
+    serviceWorker(),
   ],
   build: {
     outDir: '../build/web',

@@ -1,10 +1,12 @@
 import { QueryClientProvider } from '@tanstack/react-query';
-import { type ReactNode, Suspense } from 'react';
+import { type ReactNode, Suspense, useEffect } from 'react';
 import { I18nProvider } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 
 import type { Person } from '../api';
+import { CallProvider } from '../call/CallProvider';
+import { useCall } from '../call/context';
 import { Spinner } from '../ui';
 import { prepareAnnouncements } from '../ui/announce';
 import { Toasts } from '../ui/toast';
@@ -12,7 +14,9 @@ import { keepStylesOutOfThePage } from './csp';
 import { ErrorBoundary } from './ErrorBoundary';
 import { LiveProvider } from './live';
 import * as pages from './pages';
+import { startServiceWorkerAfterLoad } from './pwa';
 import { createQueryClient } from './query-client';
+import { holdReleases } from './release';
 import { RequireSession, SessionProvider, useSession } from './session';
 import { SessionFailed } from './SessionFailed';
 import { Shell } from './Shell';
@@ -21,6 +25,7 @@ import { startTheme } from './theme';
 startTheme();
 keepStylesOutOfThePage();
 prepareAnnouncements();
+startServiceWorkerAfterLoad();
 
 const queryClient = createQueryClient();
 
@@ -56,19 +61,22 @@ function Inside() {
       failed={(error, retry) => <SessionFailed error={error} retry={retry} />}
     >
       <LiveProvider>
-        <Shell>
-          <Routes>
-            <Route path="/" element={<Home />} />
-            <Route path="/schedule" element={<Schedule />} />
-            <Route path="/book" element={<Book />} />
-            <Route path="/hours" element={<OnlyFor who="DOCTOR" page={<pages.HoursPage />} />} />
-            <Route path="/appointments/:id" element={<pages.AppointmentPage />} />
-            <Route path="/notices" element={<pages.NoticesPage />} />
-            <Route path="/settings" element={<pages.SettingsPage />} />
-            <Route path="/check" element={<pages.CheckPage />} />
-            <Route path="*" element={<pages.NotFoundPage />} />
-          </Routes>
-        </Shell>
+        <CallProvider>
+          <HoldReleases />
+          <Shell>
+            <Routes>
+              <Route path="/" element={<Home />} />
+              <Route path="/schedule" element={<Schedule />} />
+              <Route path="/book" element={<Book />} />
+              <Route path="/hours" element={<OnlyFor who="DOCTOR" page={<pages.HoursPage />} />} />
+              <Route path="/appointments/:id" element={<pages.AppointmentPage />} />
+              <Route path="/notices" element={<pages.NoticesPage />} />
+              <Route path="/settings" element={<pages.SettingsPage />} />
+              <Route path="/check" element={<pages.CheckPage />} />
+              <Route path="*" element={<pages.NotFoundPage />} />
+            </Routes>
+          </Shell>
+        </CallProvider>
       </LiveProvider>
     </RequireSession>
   );
@@ -90,6 +98,16 @@ function Book() {
   const { role } = useSession().person;
   if (role === 'PATIENT') return <pages.PatientBookPage />;
   return role === 'STAFF' ? <pages.StaffBookPage /> : <pages.NotFoundPage />;
+}
+
+/** Nothing loads the page again while a call is on. */
+function HoldReleases() {
+  const { inCall } = useCall();
+  useEffect(() => {
+    holdReleases(inCall);
+    return () => holdReleases(false);
+  }, [inCall]);
+  return null;
 }
 
 /** A page of one role; there is nothing at that address for others. */

@@ -21,28 +21,17 @@ export async function loadScreen(load: () => Promise<Screen>): Promise<Screen> {
 
 const screen = (load: () => Promise<Screen>) => lazy(() => loadScreen(load));
 
-export const NotFoundPage = screen(() => import('./NotFoundPage'));
+export const AppointmentPage = screen(() => import('../appointments/AppointmentPage'));
+export const BoardPage = screen(() => import('../staff/BoardPage'));
+export const CheckPage = screen(() => import('../devices/CheckPage'));
+export const DoctorHomePage = screen(() => import('../doctor/HomePage'));
+export const DoctorSchedulePage = screen(() => import('../doctor/SchedulePage'));
+export const HoursPage = screen(() => import('../doctor/HoursPage'));
 export const LoginPage = screen(() => import('../login/LoginPage'));
-export const PatientHomePage = screen(() => import('../patient/HomePage'));
+export const NotFoundPage = screen(() => import('./NotFoundPage'));
 export const NoticesPage = screen(() => import('../notices/NoticesPage'));
+export const PatientBookPage = screen(() => import('../patient/BookPage'));
+export const PatientHomePage = screen(() => import('../patient/HomePage'));
+export const PatientSchedulePage = screen(() => import('../patient/SchedulePage'));
 export const SettingsPage = screen(() => import('../settings/SettingsPage'));
-
-const found = import.meta.glob<Screen>([
-  '../patient/{SchedulePage,BookPage}.tsx',
-  '../doctor/{HomePage,SchedulePage,HoursPage}.tsx',
-  '../staff/{BoardPage,BookPage}.tsx',
-  '../appointments/AppointmentPage.tsx',
-  '../devices/CheckPage.tsx',
-]);
-const written = (path: string) =>
-  screen(found[`../${path}.tsx`] ?? (() => import('./NotFoundPage')));
-
-export const PatientSchedulePage = written('patient/SchedulePage');
-export const PatientBookPage = written('patient/BookPage');
-export const DoctorHomePage = written('doctor/HomePage');
-export const DoctorSchedulePage = written('doctor/SchedulePage');
-export const HoursPage = written('doctor/HoursPage');
-export const BoardPage = written('staff/BoardPage');
-export const StaffBookPage = written('staff/BookPage');
-export const AppointmentPage = written('appointments/AppointmentPage');
-export const CheckPage = written('devices/CheckPage');
+export const StaffBookPage = screen(() => import('../staff/BookPage'));

@@ -4,21 +4,31 @@
 const STORED = 'televisit.reloaded';
 const ONCE_IN_MS = 60_000;
 
-let inCall = false;
+let held = false;
+let freed: (() => void)[] = [];
 
 /** A page that is in a call is never loaded again by itself. */
-export function holdReleases(held: boolean): void {
-  inCall = held;
+export function holdReleases(hold: boolean): void {
+  held = hold;
+  if (held) return;
+  const waiting = freed;
+  freed = [];
+  for (const listener of waiting) listener();
 }
 
 export function releasesHeld(): boolean {
-  return inCall;
+  return held;
+}
+
+/** Once, when the call is over. */
+export function onReleasesFreed(listener: () => void): void {
+  freed.push(listener);
 }
 
 /** Loads the page again unless that was just tried or a call is on; false: it does not. */
 export function reloadOnce(reload: () => void = () => window.location.reload()): boolean {
   const last = Number(sessionStorage.getItem(STORED));
-  if (inCall || !navigator.onLine || Date.now() - last < ONCE_IN_MS) return false;
+  if (held || !navigator.onLine || Date.now() - last < ONCE_IN_MS) return false;
   sessionStorage.setItem(STORED, String(Date.now()));
   reload();
   return true;
