@@ -12,8 +12,6 @@ const AGAIN_MIN_MS = 250;
 const AGAIN_MAX_MS = 15_000;
 /** On waking, only appointments are asked about whose edge may be this near. */
 const NEAR_MS = 24 * 3_600_000;
-/** Beyond that an alarm is set anew on the way: timers hold no month. */
-const FAR_MS = 12 * 3_600_000;
 
 export interface FreshnessOptions {
   /** Asks the server; whoever shows the appointment is told by update(). */
@@ -69,8 +67,7 @@ export function keepFresh(options: FreshnessOptions): Freshness {
     const edge = shown && nextEdge(shown);
     if (isStopped() || typeof edge !== 'number') return;
     const left = edge - clock.now();
-    if (left > FAR_MS) alarmIn(FAR_MS, schedule);
-    else if (left > 0) {
+    if (left > 0) {
       tries = 0;
       alarmIn(left + random() * SPREAD_MS, askNow);
     } else alarmIn(tries === 0 ? random() * SPREAD_MS : backOff(), askNow);
