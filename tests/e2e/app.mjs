@@ -14,13 +14,13 @@ import { colourOf, writeCamera } from './picture.mjs';
 import { SOON_MS } from './visit.mjs';
 
 /** @typedef {import('./visit.mjs').Clinic} Clinic */
-/** @typedef {import('./visit.mjs').Role | 'STAFF'} AppRole */
+/** @typedef {import('./visit.mjs').Role | 'STAFF' | 'ADMIN'} AppRole */
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./picture.mjs').Colour} Colour */
 
 /** What the camera of each shows, left and right. @type {Record<string, [Colour, Colour]>} */
 export const CAMERAS = { PATIENT: ['red', 'blue'], DOCTOR: ['green', 'yellow'],
-  STAFF: ['red', 'green'] };
+  STAFF: ['red', 'green'], ADMIN: ['blue', 'green'] };
 const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 /** Far more than a page or a call needs to come up while the machine is busy. */
@@ -165,8 +165,9 @@ export class AppUser {
   }
 
   get credentials() {
-    return this.role === 'STAFF' ? this.clinic.staff.credentials
-      : this.clinic.people[this.role].credentials;
+    if (this.role === 'STAFF') return this.clinic.staff.credentials;
+    if (this.role === 'ADMIN') return this.clinic.admin.credentials;
+    return this.clinic.people[this.role].credentials;
   }
 
   /** @param {string} [at] path of the app */

@@ -42,6 +42,7 @@ export class Clinic {
     const { clinic, password, people } = info.demo;
     const of = (/** @type {string} */ role) => new Person(info.parts.gateway.url, {
       clinic, password, email: people.findLast((/** @type {any} */ p) => p.role === role).email });
+    this.admin = of('ADMIN');
     /** @type {Record<Role, Person>} */
     this.people = { DOCTOR: of('DOCTOR'), PATIENT: of('PATIENT') };
     this.staff = of('STAFF');
@@ -49,9 +50,10 @@ export class Clinic {
     this.streams = /** @type {any} */ ({});
   }
 
-  static async open() {
+  /** @param {string[]} settings PART:NAME=VALUE, for our programs */
+  static async open(...settings) {
     // No limits: some tests join more often than a person would.
-    const stack = await TestStack.start([], ['gateway:TELEVISIT_RATE_PERCENT=0']);
+    const stack = await TestStack.start([], ['gateway:TELEVISIT_RATE_PERCENT=0', ...settings]);
     const clinic = new Clinic(stack, await stack.info(), await servePage());
     try {
       for (const person of [...Object.values(clinic.people), clinic.staff]) {
