@@ -36,6 +36,7 @@ const JWT = /eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/;
  * @property {'granted' | 'denied' | 'missing'} [devices] camera and microphone
  * @property {number} [clockOffsetMs] how far the clock of the page is off
  * @property {boolean} [touch]
+ * @property {string} [camera] a file to show instead of the two colours
  * @property {AppUser} [beside] whose browser is shared: another profile in it
  */
 
@@ -99,8 +100,8 @@ export class AppUser {
   static async open(clinic, role, options = {}) {
     const { devices = 'granted', clockOffsetMs = 0 } = options;
     const dir = await mkdtemp(path.join(os.tmpdir(), 'televisit-browser-'));
-    const camera = path.join(dir, 'camera.y4m');
-    await writeCamera(camera, ...CAMERAS[role]);
+    const camera = options.camera ?? path.join(dir, 'camera.y4m');
+    if (!options.camera && !options.beside) await writeCamera(camera, ...CAMERAS[role]);
     const flags = devices === 'missing' ? [] : ['--use-fake-device-for-media-stream',
       `--use-file-for-fake-video-capture=${camera}`];
     // The fake UI grants everything, the screen as well; without it a page may be refused.
