@@ -72,6 +72,7 @@ function watchPage(/** @type {number} */ clockOffsetMs) {
 
 export class AppUser {
   /** @type {string[]} */ #faults = [];
+  /** In whose browser this is. @type {AppUser | undefined} */ beside;
 
   /**
    * @param {Clinic} clinic
@@ -119,6 +120,7 @@ export class AppUser {
       await context.addInitScript(watchPage, clockOffsetMs);
       const page = await context.newPage();
       const user = new AppUser(clinic, role, browser, context, page, dir);
+      user.beside = options.beside;
       context.on('request', (request) => user.#watchRequest(request.url()));
       context.on('page', (opened) => user.#watch(opened));
       user.#watch(page);
@@ -193,7 +195,8 @@ export class AppUser {
 
   /** The picture of the other person, in the call. */
   get remoteVideo() {
-    return this.page.locator('video[data-participant="remote"][data-source="camera"]').first();
+    return this.page.locator('video[data-lk-local-participant="false"][data-lk-source="camera"]')
+      .first();
   }
 
   /**
@@ -252,7 +255,9 @@ export class AppUser {
   }
 
   async close() {
-    await this.browser.close();
+    // A guest in another's browser leaves it running, unless it is closed just now.
+    if (this.beside) await this.context.close().catch(() => undefined);
+    else await this.browser.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 }
