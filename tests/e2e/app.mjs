@@ -188,6 +188,17 @@ export class AppUser {
     await this.page.waitForURL(this.origin + at, { timeout: PATIENCE_MS });
   }
 
+  /** From now on a reload would be noticed. */
+  async markPage() {
+    await this.page.evaluate(() => Object.assign(window, { notReloaded: true }));
+  }
+
+  /** Everything since `markPage` came without a reload. */
+  async assertNotReloaded() {
+    const isSame = await this.page.evaluate(() => 'notReloaded' in window);
+    assert.ok(isSame, `the page of the ${this.role} was loaded again`);
+  }
+
   /** The card of a visit. @param {string} appointmentId */
   card(appointmentId) {
     return this.page.getByTestId(`appointment-${appointmentId}`).first();
