@@ -43,7 +43,8 @@ const JWT = /eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/;
 /** Runs in the page before all else: keeps what the tests ask for afterwards. */
 function watchPage(/** @type {number} */ clockOffsetMs) {
   const kept = { violations: /** @type {string[]} */ ([]),
-    peers: /** @type {RTCPeerConnection[]} */ ([]) };
+    peers: /** @type {RTCPeerConnection[]} */ ([]),
+    tracks: /** @type {MediaStreamTrack[]} */ ([]) };
   Object.assign(window, { televisitTest: kept });
   document.addEventListener('securitypolicyviolation', (e) =>
     kept.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
@@ -54,6 +55,17 @@ function watchPage(/** @type {number} */ clockOffsetMs) {
       kept.peers.push(this);
     }
   };
+  // What the page was given of camera, microphone and screen.
+  const devices = window.MediaDevices?.prototype; // none where a page is not secure
+  for (const name of /** @type {const} */ (['getUserMedia', 'getDisplayMedia'])) {
+    const ask = devices?.[name];
+    if (!ask) continue;
+    devices[name] = async function keep(...given) {
+      const stream = await ask.apply(this, given);
+      kept.tracks.push(...stream.getTracks());
+      return stream;
+    };
+  }
   if (clockOffsetMs) {
     const True = Date;
     // @ts-expect-error: a clock that is wrong, not a whole Date
