@@ -39,19 +39,17 @@ export function SlotPicker({ doctorId, value, onChange }: SlotPickerProps) {
     <div className={layout.stack}>
       <Zone clinicZone={free.clinicZone} at={value?.startsAt ?? day?.slots[0]?.startsAt} />
       {day && (
-        <>
-          <Days
-            days={days}
-            day={day.day}
-            onChange={(next) => {
-              setChosenDay(next);
-              onChange(null);
-            }}
-          />
-          <Times day={day} value={value} onChange={onChange} />
-        </>
+        <Days
+          days={days}
+          day={day.day}
+          onChange={(next) => {
+            setChosenDay(next);
+            onChange(null);
+          }}
+        />
       )}
       <Further free={free} empty={!day} />
+      {day && <Times day={day} value={value} onChange={onChange} />}
     </div>
   );
 }

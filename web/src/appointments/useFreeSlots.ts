@@ -8,8 +8,8 @@ import { isoDay } from '../time/format';
 import { plusDays } from './slots';
 
 /** So many days are asked for at once, and so many times one may go on. */
-const DAYS = 28;
-const PAGES = 4;
+const DAYS = 14;
+const PAGES = 8;
 
 export interface FreeSlots {
   slots: Slot[];

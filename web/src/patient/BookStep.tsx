@@ -31,8 +31,11 @@ export function BookStep(props: BookStepProps) {
 
   const isFirst = place === 0;
   useEffect(() => {
-    // The page's own heading has it when one comes to the page.
-    if (!isFirst) heading.current?.focus();
+    // On the first step the page's own heading has it; and when the address has just changed, the
+    // page takes the focus after this effect.
+    if (isFirst) return;
+    const turn = setTimeout(() => heading.current?.focus());
+    return () => clearTimeout(turn);
   }, [isFirst]);
 
   return (
