@@ -15,7 +15,8 @@ test('the time at the clinic, and its day where that is another', () => {
     zone: 'Central European Standard Time',
   });
   const night = clinicTime('2026-11-24T23:30:00Z', viewer('America/New_York'), 'Europe/Berlin');
-  expect(night).toMatchObject({ time: '00:30', day: expect.stringMatching(/^Wed,? 25 Nov$/) });
+  expect(night?.time).toBe('00:30');
+  expect(night?.day).toMatch(/^Wed,? 25 Nov$/);
 });
 
 test('two zones that differ only for some weeks of the year', () => {
