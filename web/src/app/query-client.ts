@@ -12,7 +12,7 @@ const STALE_MS = 5_000;
 /** Whether asking the same again may help: the way is down, or the server says "later". */
 function mayPass(error: unknown): boolean {
   if (error instanceof Unreachable) return true;
-  return error instanceof Problem && (error.status === 503 || error.status === 504);
+  return error instanceof Problem && [502, 503, 504].includes(error.status);
 }
 
 export function retry(failures: number, error: unknown): boolean {
