@@ -2,7 +2,7 @@ import { RoomAudioRenderer, RoomContext } from '@livekit/components-react';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
-import { layout, Spinner } from '../ui';
+import { layout, Spinner, useOnline } from '../ui';
 import { ControlsBar } from './ControlsBar';
 import { useOthers } from './hooks';
 import styles from './Stage.module.css';
@@ -17,10 +17,11 @@ export function Stage() {
   const { t } = useTranslation('call');
   const { snapshot, others: name } = useCallView();
   const { phase, room, isUndecryptable } = snapshot;
-  const count = useOthers(room);
+  const others = useOthers(room);
+  const online = useOnline();
   const [met, setMet] = useState(false);
-  if (count > 0 && !met) setMet(true);
-  const status = statusOf(phase, count, met);
+  if (others > 0 && !met) setMet(true);
+  const status = statusOf(phase, { others, met, online });
 
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);

@@ -21,5 +21,11 @@ test.each<[Phase, number, boolean, string]>([
   [{ at: 'rejoining', attempt: 4 }, 0, true, 'lost'],
   [{ at: 'asking', attempt: 0, removed: false }, 0, true, 'lost'],
 ])('%o with %i others (met: %s) is %s', (phase, others, met, status) => {
-  expect(statusOf(phase, others, met)).toBe(status);
+  expect(statusOf(phase, { others, met, online: true })).toBe(status);
+});
+
+test('without a network nobody is told that they are connected', () => {
+  const around = { others: 1, met: true, online: false };
+  expect(statusOf(inCall('connected'), around)).toBe('reconnecting');
+  expect(statusOf({ at: 'rejoining', attempt: 2 }, around)).toBe('lost');
 });
