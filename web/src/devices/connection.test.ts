@@ -89,6 +89,21 @@ describe('checkConnection', () => {
     expect(last.verdict).toBe('poor');
   });
 
+  test('an answer that comes late and all at once is no fast one', async () => {
+    const { means } = network();
+    const { fetch } = means;
+    let late = 0;
+    const held: Means = {
+      ...means,
+      now: () => means.now() + late,
+      fetch: (url, init) => {
+        if (typeof url === 'string' && url.includes('app.js')) late += 1000;
+        return fetch(url, init);
+      },
+    };
+    expect((await check(held)).last.measures.megabitsPerSecond).toBeLessThan(0.8);
+  });
+
   test('downloads nothing where data are to be saved', async () => {
     const { means, asked } = network({ saveData: () => true });
     const { last } = await check(means);

@@ -72,7 +72,7 @@ export async function checkConnection(
     update('rate', 'skipped');
   } else {
     update('rate', 'running');
-    const megabitsPerSecond = await rate(means, asset, signal);
+    const megabitsPerSecond = await rate(means, asset, trips.roundTripMs ?? 0, signal);
     const state = megabitsPerSecond === undefined ? 'skipped' : 'done';
     update('rate', state, measured({ megabitsPerSecond }));
   }
@@ -126,6 +126,7 @@ async function roundTrips(means: Means, signal: AbortSignal) {
 async function rate(
   means: Means,
   { url, wirePerByte }: Asset,
+  roundTripMs: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const until = bounded(signal, RATE_MS);
@@ -144,7 +145,7 @@ async function rate(
       });
       const reader = answer.ok ? answer.body?.getReader() : undefined;
       if (!reader) return undefined;
-      waitedMs += means.now() - asked;
+      waitedMs += Math.min(roundTripMs, means.now() - asked);
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
         bytes += part.value.byteLength * wirePerByte;
         if (bytes >= RATE_BYTES) await reader.cancel();
@@ -154,7 +155,8 @@ async function rate(
   } catch {
     // The time was up in the middle: what came until then counts.
   }
-  // The round trips between asking and the first byte say nothing of the rate.
+  // A round trip for each question says nothing of the rate. A longer wait does: what came of the
+  // answer meanwhile was kept back somewhere.
   const seconds = Math.max(1, means.now() - from - waitedMs) / 1000;
   return bytes > 0 ? (bytes * 8) / 1e6 / seconds : undefined;
 }
