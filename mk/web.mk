@@ -6,6 +6,8 @@ WEB_OUT := build/web/index.html
 WEB_BIN := web/node_modules/.bin
 WEB_SOURCES = $(shell find web/src web/public web/build web/index.html web/vite.config.ts \
     web/tsconfig.json -type f ! -name '*.test.ts*' 2>/dev/null)
+# mk/quality.mk makes it, and with it every package of tools/node.
+WEB_TOOLS := tools/node/node_modules/.bin/redocly
 # A Node that is new enough, before that of PATH.
 WITH_NODE = PATH="$$(tools/node.sh):$$PATH"
 
@@ -47,3 +49,13 @@ lint-web: $(WEB_MODULES) $(WEB_TYPES) ## types, ESLint and Prettier
 .PHONY: format-web
 format-web: $(WEB_MODULES) ## write the web app as Prettier does
 	@$(WITH_NODE); cd web && node_modules/.bin/prettier --write --log-level warn .
+
+.PHONY: shots
+shots: deps livekit node-modules web ## pictures of every screen, phone and desktop, in build/shots
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@$(WITH_NODE); VARIANT=release node tools/shots.mjs
+
+.PHONY: lighthouse
+lighthouse: deps livekit node-modules web $(WEB_TOOLS) ## Lighthouse on the patient's home, with its scores
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@$(WITH_NODE); VARIANT=release node tools/lighthouse.mjs

@@ -76,12 +76,25 @@ export async function texts(language, namespace) {
 const LOADING = await Promise.all(['en', 'fr', 'de', 'es', 'ar'].map(async (language) =>
   (await texts(language, 'common')).get('loading') ?? ''));
 
+/** Waits until nothing loads any more in a part of the page. @param {Page} page */
+export async function loaded(page, part = 'main') {
+  await page.waitForFunction(([selector, words]) =>
+    [...document.querySelectorAll(`:is(${selector}) [role="status"]`)].every((element) =>
+      !words.some((word) => element.textContent?.includes(word))),
+  /** @type {[string, string[]]} */ ([part, LOADING]), { timeout: PATIENCE_MS });
+}
+
 /** Waits until a screen is there with what it shows, whatever its language. @param {Page} page */
 export async function settled(page) {
   await page.locator('main h1').first().waitFor({ timeout: PATIENCE_MS });
-  await page.waitForFunction((words) =>
-    [...document.querySelectorAll('main [role="status"]')].every((element) =>
-      !words.some((word) => element.textContent?.includes(word))), LOADING,
-  { timeout: PATIENCE_MS });
+  await loaded(page);
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
+}
+
+/**
+ * Chooses one of many: its box may be hidden behind its label, as eyes see it.
+ * @param {import('playwright-core').Locator} radio
+ */
+export async function choose(radio) {
+  await radio.locator('xpath=ancestor::label').click({ timeout: PATIENCE_MS });
 }
