@@ -44,7 +44,8 @@ export function PatientSearch({ value, onChange, error }: PatientSearchProps) {
       value={value?.id ?? null}
       onChange={(id) => onChange(items.find((patient) => patient.id === id) ?? null)}
       isInvalid={error !== undefined}
-      allowsEmptyCollection={wanted !== ''}
+      // The list opens as one types, before anybody is found; else it would not open any more.
+      allowsEmptyCollection
     >
       <Label className={styles.label ?? ''}>{t('book.patient')}</Label>
       <Text slot="description" className={styles.help ?? ''}>
@@ -61,7 +62,11 @@ export function PatientSearch({ value, onChange, error }: PatientSearchProps) {
         <ListBox<Patient>
           className={styles.list ?? ''}
           renderEmptyState={() => (
-            <p className={styles.empty}>{t(looking ? 'book.looking' : 'book.nobody')}</p>
+            <p className={styles.empty}>
+              {t(
+                typed.trim() === '' ? 'book.patientHelp' : looking ? 'book.looking' : 'book.nobody',
+              )}
+            </p>
           )}
         >
           {(patient) => (

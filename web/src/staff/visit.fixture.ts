@@ -22,6 +22,8 @@ export interface VisitOptions {
   patient?: Place & { name?: string };
   doctor?: Place & { id?: string; name?: string };
   reason?: string;
+  /** The server's time when it tells of it. */
+  now?: string;
 }
 
 const place = (presence: Place | undefined) => ({
@@ -63,7 +65,7 @@ export function visit(startsAt: string, options: VisitOptions = {}): Appointment
       decision: 'NOT_FOUND',
       opensAt: iso(startsAt, -30),
       closesAt: iso(startsAt, 120),
-      serverTime: iso('08:30'),
+      serverTime: iso(options.now ?? '08:30'),
     },
   };
 }
