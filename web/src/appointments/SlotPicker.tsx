@@ -21,7 +21,7 @@ export function SlotPicker({ doctorId, value, onChange }: SlotPickerProps) {
   const { viewer } = useSession();
   const free = useFreeSlots(doctorId);
   const [chosenDay, setChosenDay] = useState<string | null>(null);
-  const days = byDay(free.slots, viewer.timeZone);
+  const days = byDay(free.slots, viewer.timeZone, free.until);
   const wanted = value ? isoDay(value.startsAt, viewer.timeZone) : chosenDay;
   const day = days.find((one) => one.day === wanted) ?? days[0];
 

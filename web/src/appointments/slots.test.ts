@@ -10,6 +10,8 @@ const slot = (startsAt: string): Slot => ({
   endsAt: new Date(Date.parse(startsAt) + 30 * 60_000).toISOString(),
 });
 
+const LAST = '2026-12-31';
+
 describe('by day', () => {
   const slots = ['2026-11-24T22:30:00Z', '2026-11-24T23:30:00Z', '2026-11-24T08:00:00Z'].map(slot);
 
@@ -19,17 +21,22 @@ describe('by day', () => {
     ['America/New_York', { '2026-11-24': 3 }],
     ['Pacific/Kiritimati', { '2026-11-24': 1, '2026-11-25': 2 }],
   ])('of %s', (zone, days) => {
-    const found = byDay(slots, zone).map(({ day, slots: some }) => [day, some.length]);
+    const found = byDay(slots, zone, LAST).map(({ day, slots: some }) => [day, some.length]);
     expect(Object.fromEntries(found)).toEqual(days);
   });
 
+  test('a day after the last that was asked for is not shown in part', () => {
+    const found = byDay(slots, 'Europe/Berlin', '2026-11-24').map(({ day }) => day);
+    expect(found).toEqual(['2026-11-24']);
+  });
+
   test('a slot that two answers hold is there once', () => {
-    expect(byDay([...slots, ...slots], 'UTC')[0]?.slots).toHaveLength(3);
+    expect(byDay([...slots, ...slots], 'UTC', LAST)[0]?.slots).toHaveLength(3);
   });
 
   test('the hour that a night in October has twice keeps both of its slots, in order', () => {
     const night = ['2026-10-25T00:30:00Z', '2026-10-25T01:30:00Z'].map(slot);
-    const [day] = byDay([...night].reverse(), 'Europe/Berlin');
+    const [day] = byDay([...night].reverse(), 'Europe/Berlin', LAST);
     expect(day).toEqual({ day: '2026-10-25', slots: night });
   });
 });

@@ -28,8 +28,11 @@ export function partOf(instant: string, timeZone: string): PartOfDay {
   return hour < 18 ? 'afternoon' : 'evening';
 }
 
-/** The days that have free slots, in order; each slot once, though it came twice. */
-export function byDay(slots: readonly Slot[], timeZone: string): DayOfSlots[] {
+/**
+ * The days up to `until` that have free slots, in order; each slot once, though it came twice.
+ * Later ones are left out: the last days that were asked for are not whole in every zone.
+ */
+export function byDay(slots: readonly Slot[], timeZone: string, until: string): DayOfSlots[] {
   const known = new Map(slots.map((slot) => [slot.startsAt, slot]));
   const sorted = [...known.values()].sort(
     (a, b) => Date.parse(a.startsAt) - Date.parse(b.startsAt),
@@ -41,7 +44,7 @@ export function byDay(slots: readonly Slot[], timeZone: string): DayOfSlots[] {
     if (found) found.push(slot);
     else days.set(day, [slot]);
   }
-  return [...days].map(([day, found]) => ({ day, slots: found }));
+  return [...days].filter(([day]) => day <= until).map(([day, found]) => ({ day, slots: found }));
 }
 
 /** The parts of a day that have slots, in order. */

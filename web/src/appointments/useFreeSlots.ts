@@ -10,6 +10,8 @@ import { plusDays } from './slots';
 /** So many days are asked for at once, and so many times one may go on. */
 const DAYS = 14;
 const PAGES = 8;
+/** Asked for beyond: a day in another zone ends up to 26 hours after the clinic's. */
+const OVERLAP = 2;
 
 export interface FreeSlots {
   slots: Slot[];
@@ -35,7 +37,7 @@ export function useFreeSlots(doctorId: string): FreeSlots {
       today === undefined
         ? []
         : Array.from({ length: pages }, (_, page) =>
-            queries.slots(doctorId, plusDays(today, page * DAYS), DAYS),
+            queries.slots(doctorId, plusDays(today, page * DAYS), DAYS + OVERLAP),
           ),
   });
   const failed = [clinic, ...found].filter((query) => query.isError && !query.data);
