@@ -4,6 +4,10 @@ import { type DeviceChoice, EVERYTHING_ON } from './choice';
 import { createInputs, type Inputs } from './inputs';
 import { LAPTOP, MediaDouble } from './media-double';
 
+// Far more than it takes, for a machine that is busy with other things.
+vi.setConfig({ testTimeout: 30_000 });
+const PATIENCE = { timeout: 10_000 };
+
 let media: MediaDouble;
 let close: (() => void) | undefined;
 
@@ -29,7 +33,7 @@ async function become(inputs: Inputs, audio: string, video: string) {
     const { audio: a, video: v } = inputs.snapshot();
     const words = [a, v].map((one) => (one.status === 'failed' ? one.fault : one.status));
     expect(words).toEqual([audio, video]);
-  });
+  }, PATIENCE);
 }
 
 function hide(hidden: boolean) {
@@ -123,7 +127,7 @@ describe('devices', () => {
     const inputs = open({ ...EVERYTHING_ON, audioInputId: 'headset' });
     await become(inputs, 'on', 'on');
     media.change(LAPTOP.filter(({ deviceId }) => deviceId !== 'headset'));
-    await vi.waitFor(() => expect(inputs.snapshot().replaced).toEqual(['audioinput']));
+    await vi.waitFor(() => expect(inputs.snapshot().replaced).toEqual(['audioinput']), PATIENCE);
     await become(inputs, 'on', 'on');
     expect(media.tracks.at(-1)?.deviceId).toBe('mic');
     expect(media.live).toEqual(['video', 'audio']);
@@ -134,14 +138,14 @@ describe('devices', () => {
     await become(inputs, 'on', 'on');
     media.tracks[0]?.stop();
     media.tracks[0]?.dispatchEvent(new Event('ended'));
-    await vi.waitFor(() => expect(media.live).toEqual(['video', 'audio']));
+    await vi.waitFor(() => expect(media.live).toEqual(['video', 'audio']), PATIENCE);
   });
 
   test('another one takes the place of the first', async () => {
     const inputs = open();
     await become(inputs, 'on', 'on');
     inputs.choose({ audioInputId: 'headset' });
-    await vi.waitFor(() => expect(media.tracks.at(-1)?.deviceId).toBe('headset'));
+    await vi.waitFor(() => expect(media.tracks.at(-1)?.deviceId).toBe('headset'), PATIENCE);
     await become(inputs, 'on', 'on');
     expect(media.live).toHaveLength(2);
   });
@@ -152,7 +156,7 @@ describe('devices', () => {
     const inputs = open({ ...EVERYTHING_ON, audioOutputId: 'out' });
     await become(inputs, 'on', 'on');
     media.change(LAPTOP);
-    await vi.waitFor(() => expect(inputs.snapshot().replaced).toEqual(['audiooutput']));
+    await vi.waitFor(() => expect(inputs.snapshot().replaced).toEqual(['audiooutput']), PATIENCE);
     expect(inputs.snapshot().choice.audioOutputId).toBeUndefined();
   });
 });
@@ -176,10 +180,10 @@ describe('no light stays on', () => {
     let answer: () => void = () => undefined;
     media.gate = new Promise((resolve) => (answer = resolve));
     open();
-    await vi.waitFor(() => expect(media.asked).toHaveLength(1));
+    await vi.waitFor(() => expect(media.asked).toHaveLength(1), PATIENCE);
     close?.();
     answer();
-    await vi.waitFor(() => expect(media.tracks).toHaveLength(2));
+    await vi.waitFor(() => expect(media.tracks).toHaveLength(2), PATIENCE);
     expect(media.live).toEqual([]);
   });
 
