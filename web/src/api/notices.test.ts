@@ -163,7 +163,7 @@ test('a stream that breaks is lost, and goes on after the last notice', async ()
   expect(tab.states).toEqual(['connecting', 'open', 'lost', 'open']);
 });
 
-test('a server that is away is asked less and less often', async () => {
+test('a server that is away is asked less often, but not forgotten', async () => {
   server.on('GET /v1/events', () => problem(503, 'unavailable'));
   await openTab();
   const attempts = () => server.asked.length;
@@ -172,8 +172,8 @@ test('a server that is away is asked less and less often', async () => {
   expect(inTheFirstMinute).toBeGreaterThan(3);
   expect(inTheFirstMinute).toBeLessThan(12);
   await vi.advanceTimersByTimeAsync(120_000);
-  expect(attempts() - inTheFirstMinute).toBeLessThan(10);
-  expect(attempts() - inTheFirstMinute).toBeGreaterThan(2);
+  expect(attempts() - inTheFirstMinute).toBeLessThan(17);
+  expect(attempts() - inTheFirstMinute).toBeGreaterThan(6);
 });
 
 test('a refusal that says when to come back is heeded', async () => {

@@ -25,7 +25,7 @@ const CHECK_MS = 10_000;
 /** A stream that held so long was no failure. */
 const HELD_MS = 5_000;
 const RETRY_MS = 2_000;
-const RETRY_MAX_MS = 30_000;
+const RETRY_MAX_MS = 15_000;
 /** From one attempt to the next, however often a page is shown and hidden. */
 const PACE_MS = 1_000;
 
