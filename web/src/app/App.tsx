@@ -19,6 +19,7 @@ import { createQueryClient } from './query-client';
 import { holdReleases } from './release';
 import { RequireSession, SessionProvider, useSession } from './session';
 import { SessionFailed } from './SessionFailed';
+import { SessionLoading } from './SessionLoading';
 import { Shell } from './Shell';
 import { startTheme } from './theme';
 
@@ -57,7 +58,7 @@ export function App() {
 function Inside() {
   return (
     <RequireSession
-      loading={<Spinner />}
+      loading={<SessionLoading />}
       failed={(error, retry) => <SessionFailed error={error} retry={retry} />}
     >
       <LiveProvider>

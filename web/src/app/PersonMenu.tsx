@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 
-import { toast, useProblemText } from '../ui';
+import { toastProblem } from '../ui';
 import { Button } from '../ui/Button';
 import styles from './PersonMenu.module.css';
 import { useSession } from './session';
@@ -65,7 +65,6 @@ export function PersonMenu() {
 
 function Entries({ close }: { close: () => void }) {
   const { t } = useTranslation('common');
-  const problem = useProblemText();
   const { logOut } = useSession();
   const [leaving, setLeaving] = useState(false);
 
@@ -75,7 +74,7 @@ function Entries({ close }: { close: () => void }) {
       await logOut();
     } catch (error) {
       setLeaving(false);
-      toast(problem(error), { tone: 'bad' });
+      await toastProblem(error);
     }
   };
 

@@ -14,8 +14,7 @@ import {
   layout,
   Page,
   Skeleton,
-  toast,
-  useProblemText,
+  toastProblem,
 } from '../ui';
 import { byDay, type NoticeDay } from './days';
 import { NoticeItem } from './NoticeItem';
@@ -28,14 +27,13 @@ export default function NoticesPage() {
   const { viewer } = useSession();
   const inbox = useQuery(queries.inbox());
   const reading = useReading(inbox.data);
-  const problem = useProblemText();
   const entries = inbox.data?.entries ?? [];
   const someNew = entries.some((entry) => reading.isNew(entry.seq));
 
   const markAll = () => {
     reading.markAll().then(
       () => announce(t('allRead')),
-      (error: unknown) => toast(problem(error), { tone: 'bad' }),
+      (error: unknown) => toastProblem(error),
     );
   };
 

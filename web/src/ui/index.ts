@@ -19,4 +19,4 @@ export { Select } from './Select';
 export { Switch } from './Switch';
 export { TextField } from './TextField';
 export { useTitleAlert } from './title';
-export { toast } from './toast';
+export { toast, toastProblem } from './toast';

@@ -1,5 +1,6 @@
 // Short messages at the edge of the screen: something is done, or something can be.
 
+import i18next from 'i18next';
 import { X } from 'lucide-react';
 import { useEffect, useSyncExternalStore } from 'react';
 import { createPortal } from 'react-dom';
@@ -8,6 +9,7 @@ import { useTranslation } from 'react-i18next';
 import { announce } from './announce';
 import { Button, IconButton } from './Button';
 import type { NoticeTone } from './Notice';
+import { problemText } from './problemText';
 import styles from './toast.module.css';
 
 export interface ToastOptions {
@@ -39,6 +41,12 @@ export function toast(text: string, options: ToastOptions = {}): () => void {
   show([...shown, { ...options, id, text }].slice(-MOST));
   announce(text, options.tone === 'bad' ? 'assertive' : 'polite');
   return () => show(shown.filter((one) => one.id !== id));
+}
+
+/** The same for an error, where no text for it stands on the page; loads the words if need be. */
+export async function toastProblem(error: unknown): Promise<void> {
+  await i18next.loadNamespaces('problems');
+  toast(problemText(error, i18next.getFixedT(null, 'problems')), { tone: 'bad' });
 }
 
 function subscribe(listener: () => void): () => void {
