@@ -27,13 +27,18 @@ export function PatientSearch({ value, onChange, error }: PatientSearchProps) {
   const wanted = useDebounced(typed.trim(), PAUSE_MS);
   const found = useQuery({
     ...queries.patients(wanted),
-    enabled: wanted !== '',
+    enabled: wanted !== '' && wanted !== value?.displayName,
     placeholderData: keepPreviousData,
   });
   const listed = wanted === '' ? [] : (found.data ?? []);
   // Who is chosen stays in the list: the box takes its text from there.
   const items = value && !listed.some(({ id }) => id === value.id) ? [value, ...listed] : listed;
   const looking = found.isFetching || wanted !== typed.trim();
+
+  const choose = (patient: Patient | null) => {
+    setTyped(patient?.displayName ?? '');
+    onChange(patient);
+  };
 
   return (
     <ComboBox
@@ -42,7 +47,7 @@ export function PatientSearch({ value, onChange, error }: PatientSearchProps) {
       inputValue={typed}
       onInputChange={setTyped}
       value={value?.id ?? null}
-      onChange={(id) => onChange(items.find((patient) => patient.id === id) ?? null)}
+      onChange={(id) => choose(items.find((patient) => patient.id === id) ?? null)}
       isInvalid={error !== undefined}
       // The list opens as one types, before anybody is found; else it would not open any more.
       allowsEmptyCollection
