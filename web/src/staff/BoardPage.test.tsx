@@ -49,7 +49,7 @@ describe('the board', () => {
     const column = within(await screen.findByRole('region', { name: 'Dr. Ada' }));
     expect(column.getByText('Late')).toBeTruthy();
     expect(column.getByText('Not come yet: Dr. Ada')).toBeTruthy();
-    expect(column.getByText('Pia is waiting since 13:32')).toBeTruthy();
+    expect(column.getByText('Pia has been waiting since 13:32')).toBeTruthy();
     expect(column.getByText('1 cancelled or declined').closest('details')?.open).toBe(false);
     expect(screen.getByText('No visits: Dr. Eve')).toBeTruthy();
   });

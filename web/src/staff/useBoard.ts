@@ -8,6 +8,7 @@ import { spanOf } from '../doctor/days';
 import { untilEdge } from '../doctor/useWeek';
 import { useNow } from '../time/useNow';
 import { boardVisits } from './board';
+import { nextEdge } from './board-state';
 
 const NONE: readonly Appointment[] = [];
 
@@ -25,10 +26,12 @@ export function useBoard(day: string) {
 
   const shown = useRef(now);
   useEffect(() => {
-    if (shown.current === now) return;
+    const edge = nextEdge(appointments, shown.current);
     shown.current = now;
-    void cache.invalidateQueries({ queryKey: keys.appointments });
-  }, [cache, now]);
+    // The page may have looked at the clock a little early, or for another reason.
+    if (edge !== undefined && edge <= now)
+      void cache.invalidateQueries({ queryKey: keys.appointments });
+  }, [cache, appointments, now]);
 
   const visits = useMemo(
     () => boardVisits(appointments, now, person.role),
