@@ -33,6 +33,7 @@ async function openClinic() {
   const stack = await TestStack.start(['--no-seed'], ['gateway:TELEVISIT_RATE_PERCENT=0']);
   try {
     await stack.ctl('clock', NOW);
+    startedAt = Date.now();
     await stack.ctl('stop', 'gateway');
     await stack.ctl('up', '--detach', '--with-visits');
     const info = await stack.info();
@@ -50,10 +51,13 @@ async function openClinic() {
 }
 
 /** @type {AppUser[]} */ const opened = [];
+/** Since when it is NOW, by the true clock. */
+let startedAt = 0;
 
 /** @param {Clinic} clinic @param {AppRole} role @param {Options} options */
 async function open(clinic, role, options) {
-  const user = await AppUser.open(clinic, role, options);
+  const user = await AppUser.open(clinic, role,
+    { ...options, clockOffsetMs: Date.parse(NOW) - startedAt });
   opened.push(user);
   return user;
 }
@@ -176,7 +180,7 @@ async function shootCall({ PATIENT: patient, DOCTOR: doctor }, /** @type {string
     await user.hears();
     await shoot(user, `call-${kind}`, false);
   }
-  await doctor.page.getByRole('button', { name: 'Settings' }).click();
+  await doctor.page.getByRole('button', { name: 'Settings', exact: true }).click();
   await settledDialog(doctor);
   await shoot(doctor, 'call-settings-desktop', false);
   await doctor.page.keyboard.press('Escape');

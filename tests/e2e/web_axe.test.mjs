@@ -60,8 +60,10 @@ async function violations(page) {
 /** Waits until no colour is on its way to another. @param {Page} page */
 async function atRest(page) {
   await page.evaluate(async () => {
-    await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
-    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+    const frame = () => new Promise((done) => { requestAnimationFrame(done); });
+    await frame();
+    do await frame();
+    while (document.getAnimations().some((one) => one.playState === 'running'));
   });
 }
 
@@ -146,16 +148,15 @@ for (const role of APP_ROLES) {
       await look(user, screen.name, faults);
     }
     await goTo(user, '/settings');
-    await user.page.getByRole('button', { name: /settings and log out/i }).click();
-    await user.page.getByRole('link', { name: 'Settings', exact: true }).waitFor();
+    await user.page.locator('header button[aria-expanded]').click();
+    await user.page.locator('header a[href="/settings"]').waitFor();
     await look(user, 'the menu of the person', faults);
   });
 }
 
 axeTest('PATIENT', 'the screens in Arabic', async (user, faults) => {
+  await clinic.people.PATIENT.ask('PATCH', '/v1/me', { language: 'ar' });
   await goTo(user, '/login?clinic=demo');
-  await user.page.locator('select').selectOption('ar');
-  await user.page.locator('html[dir="rtl"]').waitFor();
   await look(user, 'login', faults);
   await user.logIn();
   for (const screen of screensOf('PATIENT')) {
@@ -239,7 +240,7 @@ test('the call, from the check of devices to the page after it', { timeout: TEST
 
 /** @param {AppUser} user @param {string} button @param {string[]} faults */
 async function lookInCall(user, button, faults) {
-  await user.page.getByRole('button', { name: button }).click();
+  await user.page.getByRole('button', { name: button, exact: true }).click();
   const dialogs = user.page.getByRole('dialog').or(user.page.getByRole('alertdialog'));
   const inner = dialogs.nth(1);
   await inner.waitFor();
