@@ -34,7 +34,7 @@ describe('who waits', () => {
   test('is on the page and in the title; whoever comes later is heard once', async () => {
     day = [own('14:00', { id: 'first', patient: { name: 'Pia Sommer', in: '13:32' } })];
     const { cache, unmount } = renderAs('DOCTOR', NOW, <HomePage />);
-    expect(await screen.findByText('Pia Sommer is waiting since 13:32')).toBeTruthy();
+    expect(await screen.findByText('Pia Sommer has been waiting since 13:32')).toBeTruthy();
     await waitFor(() => expect(document.title).toContain('(1 waiting)'));
     expect(chime.chime).not.toHaveBeenCalled();
 
