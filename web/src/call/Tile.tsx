@@ -46,7 +46,7 @@ export function Tile({ trackRef, children }: TileProps) {
   const isScreen = source === Track.Source.ScreenShare;
   const isSpeaking = useIsSpeaking(participant);
   const isOff = useIsMuted(trackRef);
-  const hasPicture = isTrackReference(trackRef) && !isOff && !!trackRef.publication.track;
+  const hasPicture = isTrackReference(trackRef) && !isOff && trackRef.publication.isSubscribed;
   const who = participant.isLocal ? t('you') : nameOf(participant.identity);
   const label = isScreen ? t('screenOf', { name: who }) : who;
   return (
@@ -91,14 +91,16 @@ function NoPicture({ name, trackRef }: { name: string; trackRef: TrackReferenceO
   const { t } = useTranslation('call');
   const { snapshot, others, nameOf } = useCallView();
   const { participant } = trackRef;
-  const isPaused = snapshot.quality === 'audio' && !participant.isLocal && !!trackRef.publication;
+  const { quality, choice, faults } = snapshot;
+  const isPaused = quality === 'audio' && !participant.isLocal && !!trackRef.publication;
+  const isComing = participant.isLocal && choice.video && quality !== 'audio' && !faults.camera;
   const person = participant.isLocal ? nameOf(participant.identity) : name || others;
   return (
     <div className={styles.blank}>
       <span className={styles.initials} aria-hidden="true">
         {initialsOf(person)}
       </span>
-      <span>{t(isPaused ? 'picturePaused' : 'cameraOff')}</span>
+      <span>{t(isPaused ? 'picturePaused' : isComing ? 'cameraComing' : 'cameraOff')}</span>
     </div>
   );
 }
@@ -112,9 +114,11 @@ function Signs({ trackRef: { participant } }: { trackRef: TrackReferenceOrPlaceh
   const { quality } = useConnectionQualityIndicator({ participant });
   const Bars = SIGNALS[quality];
   const sends = participant.trackPublications.size > 0;
+  const isComing = participant.isLocal && snapshot.choice.audio && !snapshot.faults.microphone;
+  const isSilent = isMuted || !participant.getTrackPublication(Track.Source.Microphone);
   return (
     <>
-      {(isMuted || !participant.getTrackPublication(Track.Source.Microphone)) && (
+      {isSilent && !isComing && (
         <span className={styles.sign}>
           <MicOff aria-hidden="true" />
           <span className={styles.word}>{t('muted')}</span>

@@ -49,6 +49,8 @@ class TestLine implements Line {
     const room = {
       remoteParticipants: new Map(),
       localParticipant: {
+        createTracks: () => Promise.resolve([]),
+        createScreenTracks: () => Promise.resolve([]),
         setMicrophoneEnabled: vi.fn(() => Promise.resolve()),
         setCameraEnabled: vi.fn(() => Promise.reject(new DOMException('', 'NotFoundError'))),
       },

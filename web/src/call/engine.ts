@@ -116,7 +116,8 @@ export class CallEngine {
   hear(notice: Pick<Notice, 'type' | 'appointmentId'>): void {
     if (notice.appointmentId !== this.#parts.appointmentId) return;
     if (OPENS.includes(notice.type)) this.hurry();
-    else if (notice.type.startsWith('appointment.')) void this.look();
+    else if (notice.type.startsWith('appointment.') || notice.type === 'call.closing')
+      void this.look();
   }
 
   /** Something may be possible now that was not: try at once instead of after the pause. */

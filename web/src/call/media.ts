@@ -3,6 +3,7 @@
 
 import {
   type LocalParticipant,
+  type LocalTrack,
   type Participant,
   type RemoteTrackPublication,
   type Room,
@@ -56,6 +57,7 @@ export class Media {
   /** The room that was just entered; resolves when everything wanted is sent or has failed. */
   async enter(room: Room): Promise<void> {
     this.#room = room;
+    this.#refuseLate(room);
     this.#follow(room);
     this.#receiveAll();
     const { audio, video, audioOutputId } = this.#state.choice;
@@ -68,6 +70,24 @@ export class Media {
     if (!this.#room) return;
     this.#room = null;
     this.#set({ isSharing: false, faults: {} });
+  }
+
+  /**
+   * A device that comes when this call is over is let go at once: LiveKit's client would keep it
+   * for a quarter of a minute, in the hope of a connection.
+   */
+  #refuseLate(room: Room): void {
+    const me = room.localParticipant;
+    const orRefuse = async (coming: Promise<LocalTrack[]>) => {
+      const tracks = await coming;
+      if (room === this.#room) return tracks;
+      for (const track of tracks) track.stop();
+      throw new DOMException('The call is over', 'AbortError');
+    };
+    const createTracks = me.createTracks.bind(me);
+    const createScreenTracks = me.createScreenTracks.bind(me);
+    me.createTracks = (options) => orRefuse(createTracks(options));
+    me.createScreenTracks = (options) => orRefuse(createScreenTracks(options));
   }
 
   /** Others come with pictures; a device is unplugged; the browser's own bar ends the sharing. */

@@ -24,15 +24,20 @@ export function useMinutesLeft(closesAt: string | null): number | null {
   const [minutes, setMinutes] = useState<number | null>(null);
   useEffect(() => {
     if (closesAt === null) return;
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const tick = () => {
+      clearTimeout(timer);
       const now = serverClock.now();
       setMinutes(minutesLeft(closesAt, now));
       // A machine that slept wakes up late; it looks again at least once a minute.
       timer = setTimeout(tick, Math.min(MINUTE_MS, untilNextMinute(closesAt, now) + 1));
     };
     tick();
-    return () => clearTimeout(timer);
+    const end = serverClock.onSet(tick);
+    return () => {
+      end();
+      clearTimeout(timer);
+    };
   }, [closesAt]);
   return closesAt === null ? null : minutes;
 }
