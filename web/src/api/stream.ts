@@ -144,6 +144,7 @@ export function openStream(options: StreamOptions): () => void {
 
   async function run(): Promise<void> {
     let failures = 0;
+    let wasRenewed = false;
     while (!isClosed()) {
       const { kind, retryAfterMs = 0 } = await connect();
       if (openedAt !== undefined && Date.now() - openedAt >= HELD_MS) failures = 0;
@@ -156,7 +157,9 @@ export function openStream(options: StreamOptions): () => void {
       }
       failures++;
       // With a new session at once, but only once: another refusal has another reason.
-      if (session && failures === 1) continue;
+      const isNew = session === true && !wasRenewed;
+      wasRenewed = kind === 'no-session';
+      if (isNew) continue;
       options.onLost();
       const longer = Math.min(retryMs * 2 ** (failures - 1), RETRY_MAX_MS);
       const patience = Math.max(retryAfterMs, longer * (0.5 + Math.random() / 2));
