@@ -158,12 +158,24 @@ export class AppUser {
     page.on('websocket', (socket) => this.#watchRequest(socket.url()));
     page.on('pageerror', (error) => this.#faults.push(`uncaught: ${error.message}`));
     page.on('console', (message) => {
-      if (JWT.test(message.text())) this.#faults.push('a token in the log');
+      if (JWT.test(this.#saidByPage(message))) this.#faults.push('a token in the log');
       if (/Content.Security.Policy/i.test(message.text())) this.#faults.push(message.text());
     });
     page.on('framenavigated', (frame) => {
       if (JWT.test(frame.url())) this.#faults.push('a token in the address');
     });
+  }
+
+  /**
+   * A line of the console without what the browser itself adds: that it cannot reach LiveKit, with
+   * the whole address. LiveKit wants the token in there, since a WebSocket has no headers.
+   * @param {import('playwright-core').ConsoleMessage} message
+   */
+  #saidByPage(message) {
+    const text = message.text();
+    if (message.args().length > 0) return text; // a script wrote it
+    return text.replaceAll(/\b(?:ws|http)s?:\/\/[^\s']+/g, (url) =>
+      (new URL(url).host === this.clinic.mediaHost ? 'LiveKit' : url));
   }
 
   /** Nothing happened in this browser that must not happen. */
