@@ -256,6 +256,15 @@ test('a session that is refused again and again is no storm', async () => {
   expect(server.asked.length).toBeLessThan(12);
 });
 
+test('a session that ran out while the server was away is renewed without another wait', async () => {
+  const answers = [503, 503, 503, 503, 401];
+  server.on('GET /v1/events', () => problem(answers.shift() ?? 503, 'refused'));
+  await openTab();
+  while (answers.length > 0) await vi.advanceTimersByTimeAsync(100);
+  await settle();
+  expect(server.asked).toHaveLength(6);
+});
+
 test('notices of somebody else are not told, and end the stream', async () => {
   const tab = await openTab();
   await send(event(7, 'call.waiting', { personId: 'erik' }));
