@@ -244,6 +244,7 @@ for (const role of /** @type {const} */ (['PATIENT', 'DOCTOR'])) {
     await bookIn(role === 'PATIENT' ? 12 * 60_000 : 14 * 60_000);
     await somebody(role, async (user) => {
       await user.logIn();
+      await user.page.locator('main [data-decision]').first().waitFor({ timeout: PATIENCE_MS });
       // The same session in a page that has loaded nothing yet, and no worker that has.
       const page = await user.context.newPage();
       const devtools = await user.context.newCDPSession(page);
