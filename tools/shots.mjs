@@ -21,6 +21,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const OUT = path.join(root, 'build/shots');
 /** A Wednesday, in the middle of the clinic's morning. */
 const NOW = '2027-03-10T08:20:00Z';
+/** The day of the request that nobody has answered. */
+const TOMORROW = '2027-03-11';
 const DESKTOP = { width: 1280, height: 800 };
 const SIZES = /** @type {const} */ ([
   ['phone', { viewport: PHONE, touch: true }],
@@ -241,6 +243,7 @@ async function main() {
     await settled(board.page);
     await board.card(ids.open).getByText(/in the call/i).first().waitFor();
     await shoot(board, 'staff-home-in-call-desktop');
+    await visit(board, `/?day=${TOMORROW}`);
     await board.card(ids.request).getByRole('button').first().click();
     await shoot(board, 'staff-home-open-row-desktop');
     await shootLeaving(users);
