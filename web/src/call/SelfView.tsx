@@ -11,10 +11,14 @@ import { Tile } from './Tile';
 /** Below this it was a press that trembled. */
 const DRAG_PX = 8;
 
+/** On a phone the lower edge belongs to the other's name, which oneself would cover. */
+const firstCorner = (): Corner =>
+  window.matchMedia('(width < 36rem)').matches ? 'start-end' : 'end-end';
+
 /** Oneself, small, in a corner: dragged to another one, or sent round by its button. */
 export function SelfView({ trackRef }: { trackRef: TrackReferenceOrPlaceholder }) {
   const { t, i18n } = useTranslation('call');
-  const [corner, setCorner] = useState<Corner>('end-end');
+  const [corner, setCorner] = useState(firstCorner);
   const [shift, setShift] = useState<{ x: number; y: number } | null>(null);
   const begin = useRef({ x: 0, y: 0 });
 
