@@ -33,7 +33,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   worker: { format: 'es' },
-  server: { proxy: { '/v1': { target: gateway } } },
+  server: { proxy: { '/v1': { target: gateway }, '/healthz': { target: gateway } } },
   test: {
     environment: 'jsdom',
     include: ['src/**/*.test.{ts,tsx}'],

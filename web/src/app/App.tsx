@@ -86,7 +86,8 @@ function Inside() {
 function Home() {
   const { role } = useSession().person;
   if (role === 'PATIENT') return <pages.PatientHomePage />;
-  return role === 'DOCTOR' ? <pages.DoctorHomePage /> : <pages.BoardPage />;
+  if (role === 'DOCTOR') return <pages.DoctorHomePage />;
+  return role === 'STAFF' ? <pages.BoardPage /> : <pages.AdminPage />;
 }
 
 function Schedule() {

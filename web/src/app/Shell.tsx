@@ -1,4 +1,4 @@
-import { type ReactNode, Suspense } from 'react';
+import { lazy, type ReactNode, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, NavLink, useLocation } from 'react-router';
 
@@ -13,6 +13,8 @@ import { PersonMenu } from './PersonMenu';
 import { useSession } from './session';
 import styles from './Shell.module.css';
 import { useUnread } from './unread';
+
+const WaitingAlert = lazy(() => import('../doctor/WaitingAlert'));
 
 /** The frame around every screen of who is logged in. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -38,6 +40,11 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
       </header>
       <ConnectionBanner />
+      {person.role === 'DOCTOR' && (
+        <Suspense>
+          <WaitingAlert />
+        </Suspense>
+      )}
       <div className={styles.page}>
         <ErrorBoundary resetKey={pathname}>
           <Suspense fallback={<Spinner label={t('loading')} />}>{children}</Suspense>

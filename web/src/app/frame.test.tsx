@@ -31,7 +31,7 @@ test.each([
   ['PATIENT', ['Home', 'Schedule', 'Book a visit']],
   ['DOCTOR', ['Home', 'Schedule', 'Hours']],
   ['STAFF', ['Today', 'Book a visit']],
-  ['ADMIN', ['Today']],
+  ['ADMIN', ['Home']],
 ] as const)('the menu of %s', async (role, places) => {
   await frame(role);
   const menu = await screen.findByRole('navigation', { name: 'Main menu' });

@@ -20,7 +20,6 @@ const BY_ROLE: Partial<Record<Person['role'], readonly Name[]>> = {
   PATIENT: ['home', 'schedule', 'book'],
   DOCTOR: ['home', 'schedule', 'hours'],
   STAFF: ['board', 'book'],
-  ADMIN: ['board'],
 };
 
 export function placesOf(role: Person['role']): Place[] {

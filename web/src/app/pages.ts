@@ -21,6 +21,7 @@ export async function loadScreen(load: () => Promise<Screen>): Promise<Screen> {
 
 const screen = (load: () => Promise<Screen>) => lazy(() => loadScreen(load));
 
+export const AdminPage = screen(() => import('../staff/AdminPage'));
 export const AppointmentPage = screen(() => import('../appointments/AppointmentPage'));
 export const BoardPage = screen(() => import('../staff/BoardPage'));
 export const CheckPage = screen(() => import('../devices/CheckPage'));

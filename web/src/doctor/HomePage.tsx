@@ -6,10 +6,9 @@ import type { Appointment } from '../api';
 import { useSession } from '../app/session';
 import { boardState } from '../staff/board-state';
 import { longDay } from '../time/format';
-import { Badge, EmptyState, layout, LinkButton, Skeleton } from '../ui';
+import { Badge, EmptyState, layout, LinkButton, Page, Skeleton } from '../ui';
 import { groupByDay, middleOf, plusDays, weekdayOf } from './days';
 import { DayList } from './DayList';
-import { DoctorPage } from './DoctorPage';
 import styles from './doctor.module.css';
 import { ReadFailed } from './ReadFailed';
 import { Requests } from './Requests';
@@ -26,7 +25,7 @@ export default function HomePage() {
   const waiting = useMemo(() => waitingPatients(appointments, now), [appointments, now]);
 
   return (
-    <DoctorPage
+    <Page
       title={t('home.title')}
       actions={
         waiting.length > 0 && (
@@ -47,7 +46,7 @@ export default function HomePage() {
       ) : (
         <Skeleton lines={10} />
       )}
-    </DoctorPage>
+    </Page>
   );
 }
 

@@ -5,8 +5,7 @@ import { queries } from '../app/queries';
 import { serverClock } from '../app/services';
 import { useSession } from '../app/session';
 import { zoneName } from '../time/format';
-import { Notice, Skeleton } from '../ui';
-import { DoctorPage } from './DoctorPage';
+import { Notice, Page, Skeleton } from '../ui';
 import { HoursEditor } from './HoursEditor';
 import { ReadFailed } from './ReadFailed';
 
@@ -17,7 +16,7 @@ export default function HoursPage() {
   const hours = useQuery(queries.availability(person.id));
 
   return (
-    <DoctorPage title={t('hours.title')}>
+    <Page title={t('hours.title')}>
       <p>{t('hours.intro')}</p>
       {hours.data ? (
         <>
@@ -33,6 +32,6 @@ export default function HoursPage() {
       ) : (
         <Skeleton lines={12} />
       )}
-    </DoctorPage>
+    </Page>
   );
 }

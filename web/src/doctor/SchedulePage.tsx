@@ -6,10 +6,9 @@ import { useSearchParams } from 'react-router';
 
 import { queries } from '../app/queries';
 import { useSession } from '../app/session';
-import { LinkButton, Skeleton } from '../ui';
+import { LinkButton, Page, Skeleton } from '../ui';
 import { groupByDay, isDay, plusDays, spanOf, weekName, weekOf } from './days';
 import { DayList } from './DayList';
-import { DoctorPage } from './DoctorPage';
 import styles from './doctor.module.css';
 import { ReadFailed } from './ReadFailed';
 import { useToday } from './useToday';
@@ -31,7 +30,7 @@ export default function SchedulePage() {
   const to = (day: string) => `/schedule?week=${day}`;
 
   return (
-    <DoctorPage title={t('schedule.title')}>
+    <Page title={t('schedule.title')}>
       <nav aria-label={t('schedule.weeks')} className={styles.turn}>
         <LinkButton to={to(plusDays(monday, -7))} icon={<ChevronLeft aria-hidden="true" />}>
           {t('schedule.previous')}
@@ -55,6 +54,6 @@ export default function SchedulePage() {
       ) : (
         <Skeleton lines={14} />
       )}
-    </DoctorPage>
+    </Page>
   );
 }

@@ -62,7 +62,9 @@ describe.each(namespaces)('%s', (namespace) => {
     const texts = read(language, namespace);
     const unknown = [...texts].flatMap(([key, text]) => {
       const pattern = english.get(key) ?? english.get(key.replace(PLURAL, '_other')) ?? '';
-      return [...slots(text)].filter((slot) => !slots(pattern).has(slot)).map((s) => `${key}: ${s}`);
+      return [...slots(text)]
+        .filter((slot) => !slots(pattern).has(slot))
+        .map((s) => `${key}: ${s}`);
     });
     expect(unknown).toEqual([]);
   });

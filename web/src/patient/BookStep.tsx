@@ -31,11 +31,8 @@ export function BookStep(props: BookStepProps) {
 
   const isFirst = place === 0;
   useEffect(() => {
-    // On the first step the page's own heading has it; and when the address has just changed, the
-    // page takes the focus after this effect.
-    if (isFirst) return;
-    const turn = setTimeout(() => heading.current?.focus());
-    return () => clearTimeout(turn);
+    // On the first step the page's own heading has it.
+    if (!isFirst) heading.current?.focus();
   }, [isFirst]);
 
   return (

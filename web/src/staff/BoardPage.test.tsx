@@ -122,15 +122,6 @@ describe('actions', () => {
     expect(await screen.findByText('Did not come: Dr. Ada')).toBeTruthy();
     expect(sent).toEqual({ side: 'DOCTOR', note: '' });
   });
-
-  test('an admin only looks', async () => {
-    const user = userEvent.setup();
-    renderAs('ADMIN', NOW, <BoardPage />);
-    await user.click(within(await row('asked')).getByRole('button'));
-    expect(screen.getByRole('link', { name: 'Details' })).toBeTruthy();
-    expect(screen.queryByRole('button', { name: /Confirm|Decline|Cancel the/ })).toBeNull();
-    expect(screen.queryByRole('link', { name: 'Book for a patient' })).toBeNull();
-  });
 });
 
 describe('by itself', () => {

@@ -19,11 +19,6 @@ import staff from '../i18n/locales/en/staff.json';
 import { Toasts } from '../ui/toast';
 import { at } from './visit.fixture';
 
-// jsdom lacks it, and React Aria's dialogs need it; the names here need no escaping.
-for (const place of [globalThis, document.defaultView])
-  if (place && !(place as Partial<typeof globalThis>).CSS)
-    Object.defineProperty(place, 'CSS', { value: { escape: (name: string) => name } });
-
 // Dialogs are loaded when they are opened, and the machine may be busy.
 configure({ asyncUtilTimeout: 10_000 });
 vi.setConfig({ testTimeout: 30_000 });

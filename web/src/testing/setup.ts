@@ -1,4 +1,10 @@
 import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
+// What jsdom lacks: React Aria's dialogs escape ids, and a page scrolls to its top.
+for (const place of [globalThis, window])
+  if (!(place as Partial<typeof globalThis>).CSS)
+    Object.defineProperty(place, 'CSS', { value: { escape: (name: string) => name } });
+window.scrollTo = () => undefined;
+
 afterEach(cleanup);

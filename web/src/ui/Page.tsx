@@ -22,14 +22,17 @@ export function Page({ title, actions, children, wide = false }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const { key, pathname } = useLocation();
   // The first page of a visit is read from its top by the browser itself.
-  const arrived = key !== 'default';
+  const isFirst = useRef(key === 'default');
   usePageTitle(title);
 
   useEffect(() => {
-    if (!arrived) return;
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
     window.scrollTo(0, 0);
     heading.current?.focus({ preventScroll: true });
-  }, [arrived, pathname]);
+  }, [pathname]);
 
   return (
     <main id={MAIN_ID} tabIndex={-1} className={wide ? styles.wide : styles.page}>

@@ -24,8 +24,6 @@ import { useFrameTitle } from './title';
 import { Toasts } from './toast';
 
 beforeEach(() => {
-  // jsdom has no CSS.escape; what React makes up as ids needs none.
-  vi.stubGlobal('CSS', { escape: (text: string) => text });
   vi.spyOn(window, 'scrollTo').mockImplementation(() => undefined);
 });
 
