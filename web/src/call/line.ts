@@ -63,7 +63,12 @@ export function openLine(ticket: Ticket, handlers: LineHandlers): Line {
   let isClosed = false;
   room
     .on(RoomEvent.SignalReconnecting, () => handlers.onReconnecting())
-    .on(RoomEvent.Reconnecting, () => handlers.onReconnecting())
+    .on(RoomEvent.Reconnecting, () => {
+      // The client would begin anew in the same Room, with keys that are not always set up again:
+      // one then sees nothing of the others. A new line has a worker and keys of its own.
+      if (encryption && isEntered && !isClosed) handlers.onDisconnected(undefined);
+      else handlers.onReconnecting();
+    })
     .on(RoomEvent.Reconnected, () => handlers.onReconnected())
     .on(RoomEvent.EncryptionError, () => handlers.onUndecryptable())
     .on(RoomEvent.Disconnected, (reason) => {
