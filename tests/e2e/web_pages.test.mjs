@@ -156,6 +156,9 @@ test('a visit is booked, confirmed, moved and cancelled, and every page follows 
 
       told.patient = await unread(patient);
       await staff.card(id).getByRole('button').first().click();
+      await button(staff, /^cancel the visit/i).waitFor();
+      assert.equal(await staff.page.evaluate(() =>
+        document.activeElement?.getAttribute('aria-expanded')), 'true', 'the row keeps the focus');
       await button(staff, /^cancel the visit/i).click();
       await staff.page.getByRole('alertdialog')
         .getByRole('button', { name: 'Cancel the appointment' }).click();

@@ -1,5 +1,5 @@
 import { ChevronDown } from 'lucide-react';
-import { memo, useId } from 'react';
+import { memo, Suspense, useId } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { useSession } from '../app/session';
@@ -52,7 +52,12 @@ export const BoardRow = memo(function BoardRow({ visit, isOpen, onToggle }: Boar
           </span>
         ))}
       </button>
-      {isOpen && <VisitActions id={panelId} appointment={appointment} actions={visit.actions} />}
+      {isOpen && (
+        // Its texts may have to be loaded: the board stays in sight meanwhile.
+        <Suspense>
+          <VisitActions id={panelId} appointment={appointment} actions={visit.actions} />
+        </Suspense>
+      )}
     </li>
   );
 }, isSameRow);
