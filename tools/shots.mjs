@@ -248,6 +248,7 @@ async function main() {
     await shoot(board, 'staff-home-in-call-desktop');
     await visit(board, `/?day=${TOMORROW}`);
     await board.card(ids.request).getByRole('button').first().click();
+    await board.card(ids.request).getByRole('link', { name: 'Details' }).waitFor();
     await shoot(board, 'staff-home-open-row-desktop');
     await shootLeaving(users);
     const arabic = await open(clinic, 'PATIENT', { ...SIZES[0][1], locale: 'ar', beside: first });
