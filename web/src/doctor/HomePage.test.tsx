@@ -9,6 +9,7 @@ import { visit, type VisitOptions } from '../staff/visit.fixture';
 import { type FakeServer, installServer, json, problem } from '../testing/server';
 import * as chime from './chime';
 import HomePage from './HomePage';
+import WaitingAlert from './WaitingAlert';
 
 const NOW = '13:40';
 let server: FakeServer;
@@ -33,7 +34,14 @@ afterEach(() => vi.unstubAllGlobals());
 describe('who waits', () => {
   test('is on the page and in the title; whoever comes later is heard once', async () => {
     day = [own('14:00', { id: 'first', patient: { name: 'Pia Sommer', in: '13:32' } })];
-    const { cache, unmount } = renderAs('DOCTOR', NOW, <HomePage />);
+    const { cache, unmount } = renderAs(
+      'DOCTOR',
+      NOW,
+      <>
+        <WaitingAlert />
+        <HomePage />
+      </>,
+    );
     expect(await screen.findByText('Pia Sommer has been waiting since 13:32')).toBeTruthy();
     await waitFor(() => expect(document.title).toContain('(1 waiting)'));
     expect(chime.chime).not.toHaveBeenCalled();
