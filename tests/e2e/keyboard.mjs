@@ -3,10 +3,14 @@
 
 import assert from 'node:assert/strict';
 
+import { until } from '../../tools/demo/until.mjs';
+
 /** @typedef {import('playwright-core').Page} Page */
 
 /** More stops than any page has. */
 const STOPS_MAX = 80;
+/** What comes into the page meanwhile may push it away for a moment. */
+const SEEN_MS = 2000;
 
 /** What the element with the focus is called. @param {Page} page @returns {Promise<string>} */
 export function nameOfFocus(page) {
@@ -25,7 +29,7 @@ export function nameOfFocus(page) {
  * behind its label, on that; and on the screen.
  * @param {Page} page
  */
-export function isFocusSeen(page) {
+function isFocusSeen(page) {
   return page.evaluate(() => {
     const element = /** @type {any} */ (document.activeElement);
     const isRinged = (/** @type {Element | null | undefined} */ one) => {
@@ -41,6 +45,12 @@ export function isFocusSeen(page) {
   });
 }
 
+/** @param {Page} page */
+export async function assertFocusSeen(page) {
+  const name = await nameOfFocus(page);
+  await until(() => isFocusSeen(page), SEEN_MS, `the focus on "${name}" is not seen`);
+}
+
 /**
  * Presses Tab until the focus is on what has this name; each stop on the way must be seen.
  * @param {Page} page
@@ -52,7 +62,7 @@ export async function tabTo(page, name) {
     await page.keyboard.press('Tab');
     const stop = await nameOfFocus(page);
     if (await page.evaluate(() => document.activeElement !== document.body))
-      assert.ok(await isFocusSeen(page), `the focus on "${stop}" is seen`);
+      await assertFocusSeen(page);
     if (name.test(stop)) return;
     stops.push(stop.slice(0, 40));
   }

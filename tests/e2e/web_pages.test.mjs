@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { until } from '../../tools/demo/until.mjs';
 import { AppUser, PATIENCE_MS, PHONE, withUsers } from './app.mjs';
-import { isFocusSeen, nameOfFocus, tabTo } from './keyboard.mjs';
+import { assertFocusSeen, nameOfFocus, tabTo } from './keyboard.mjs';
 import { cutTexts, smallTargets, widerThanScreen } from './layout.mjs';
 import { addressOf, choose, screensOf, settled, texts } from './screens.mjs';
 import { Clinic } from './visit.mjs';
@@ -194,7 +194,7 @@ test('by the keyboard alone: log in, book, and go to the check before a call',
       await settled(page);
       await press('Tab');
       assert.match(await nameOfFocus(page), /^skip to/i, 'the skip link comes first');
-      assert.ok(await isFocusSeen(page), 'the skip link is seen');
+      await assertFocusSeen(page);
       await press('Enter');
       assert.equal(await page.evaluate(() => document.activeElement?.id), 'main');
       await press('Tab');
@@ -231,7 +231,7 @@ test('by the keyboard alone: log in, book, and go to the check before a call',
         await press('Tab');
         assert.ok(await page.evaluate(() => document.activeElement?.closest('[role="dialog"]')
           !== null), 'the focus stays in the overlay');
-        assert.ok(await isFocusSeen(page), `the focus on "${await nameOfFocus(page)}" is seen`);
+        await assertFocusSeen(page);
       }
       await tabTo(page, /^back$/i);
       await press('Enter');
