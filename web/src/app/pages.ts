@@ -1,5 +1,6 @@
 // The screens, each a chunk of its own that is loaded when it is first shown.
 
+import i18next, { type FlatNamespace } from 'i18next';
 import { type ComponentType, lazy } from 'react';
 
 import { reloadOnce } from './release';
@@ -19,20 +20,57 @@ export async function loadScreen(load: () => Promise<Screen>): Promise<Screen> {
   }
 }
 
-const screen = (load: () => Promise<Screen>) => lazy(() => loadScreen(load));
+/**
+ * A screen, and the texts of all its parts: one that asked for its texts only when it is shown would
+ * have the whole page wait for it once more, and take the focus away.
+ */
+const screen = (load: () => Promise<Screen>, ...namespaces: FlatNamespace[]) =>
+  lazy(async () => {
+    const [loaded] = await Promise.all([loadScreen(load), i18next.loadNamespaces(namespaces)]);
+    return loaded;
+  });
 
-export const AdminPage = screen(() => import('../staff/AdminPage'));
-export const AppointmentPage = screen(() => import('../appointments/AppointmentPage'));
-export const BoardPage = screen(() => import('../staff/BoardPage'));
-export const CheckPage = screen(() => import('../devices/CheckPage'));
-export const DoctorHomePage = screen(() => import('../doctor/HomePage'));
-export const DoctorSchedulePage = screen(() => import('../doctor/SchedulePage'));
-export const HoursPage = screen(() => import('../doctor/HoursPage'));
-export const LoginPage = screen(() => import('../login/LoginPage'));
+export const AdminPage = screen(() => import('../staff/AdminPage'), 'staff');
+export const AppointmentPage = screen(
+  () => import('../appointments/AppointmentPage'),
+  'appointments',
+);
+export const BoardPage = screen(
+  () => import('../staff/BoardPage'),
+  'staff',
+  'doctor',
+  'appointments',
+);
+export const CheckPage = screen(() => import('../devices/CheckPage'), 'devices');
+export const DoctorHomePage = screen(() => import('../doctor/HomePage'), 'doctor', 'appointments');
+export const DoctorSchedulePage = screen(
+  () => import('../doctor/SchedulePage'),
+  'doctor',
+  'appointments',
+);
+export const HoursPage = screen(() => import('../doctor/HoursPage'), 'doctor');
+export const LoginPage = screen(() => import('../login/LoginPage'), 'login');
 export const NotFoundPage = screen(() => import('./NotFoundPage'));
-export const NoticesPage = screen(() => import('../notices/NoticesPage'));
-export const PatientBookPage = screen(() => import('../patient/BookPage'));
-export const PatientHomePage = screen(() => import('../patient/HomePage'));
-export const PatientSchedulePage = screen(() => import('../patient/SchedulePage'));
-export const SettingsPage = screen(() => import('../settings/SettingsPage'));
-export const StaffBookPage = screen(() => import('../staff/BookPage'));
+export const NoticesPage = screen(() => import('../notices/NoticesPage'), 'notices');
+export const PatientBookPage = screen(
+  () => import('../patient/BookPage'),
+  'patient',
+  'appointments',
+);
+export const PatientHomePage = screen(
+  () => import('../patient/HomePage'),
+  'patient',
+  'appointments',
+);
+export const PatientSchedulePage = screen(
+  () => import('../patient/SchedulePage'),
+  'patient',
+  'appointments',
+);
+export const SettingsPage = screen(() => import('../settings/SettingsPage'), 'settings');
+export const StaffBookPage = screen(
+  () => import('../staff/BookPage'),
+  'staff',
+  'doctor',
+  'appointments',
+);
