@@ -56,7 +56,8 @@ class StackTest(unittest.TestCase):
         self.addCleanup(os.unlink, log.name)
         self.addCleanup(log.close)
         program = subprocess.Popen([STACKCTL, "--dir", str(self.dir), "up", "--ports", "free",
-                                    "--no-seed", *parts], stdout=log, stderr=log)
+                                    "--no-seed", *parts], stdout=log, stderr=log,
+                                   preexec_fn=hear_ctrl_c)
         self.addCleanup(program.wait)
         self.addCleanup(program.kill)
 
@@ -66,6 +67,11 @@ class StackTest(unittest.TestCase):
         self.wait("the logs follow", lambda: "the logs follow" in text() or program.poll())
         self.assertIsNone(program.poll(), text())
         return program, text
+
+
+def hear_ctrl_c():
+    """Who was started in the background of a shell ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_alive(pid):
