@@ -151,7 +151,8 @@ export class NoticeStream {
       if (field === 'id' || field === 'event') notice[field] = value;
       else if (field === 'data') notice.data += value;
     }
-    if (notice.data) this.notices.push({ ...notice, data: JSON.parse(notice.data) });
+    // Without a number it is no notice but a hint that something changed (ADR 0012).
+    if (notice.id) this.notices.push({ ...notice, data: JSON.parse(notice.data) });
   }
 
   /**
