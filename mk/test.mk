@@ -60,8 +60,8 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	done
 
-# Those that need the machine for themselves: browsers, and what is judged by the second.
-ALONE := mjs|test_events|test_lifecycle
+# Those that need the machine for themselves: video, and what is judged by the second.
+ALONE := e2e/(calls|media|story|web_button|web_calls|web_faults)|test_events|test_lifecycle
 
 .PHONY: test
 test: deps livekit node-modules web ## everything: unit, threads, tools, web, integration, end to end

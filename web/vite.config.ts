@@ -31,6 +31,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What several screens share comes in few files: each costs a request and its headers.
+          groups: [
+            { name: 'icons', test: /node_modules\/lucide-react\// },
+            { name: 'visits', test: /\/src\/(appointments|time)\//, minShareCount: 3 },
+          ],
+        },
+      },
+    },
   },
   worker: { format: 'es' },
   server: { proxy: { '/v1': { target: gateway }, '/healthz': { target: gateway } } },

@@ -43,7 +43,3 @@ export const PRESETS: Record<Quality, Preset> = {
   },
   audio: { sending: null, receiving: null },
 };
-
-export function isQuality(value: string): value is Quality {
-  return (QUALITIES as readonly string[]).includes(value);
-}
