@@ -32,7 +32,8 @@ export async function startI18n(): Promise<void> {
       fallbackLng: LANGUAGES[0],
       supportedLngs: LANGUAGES,
       load: 'languageOnly',
-      ns: ['common'],
+      // The words for faults as well: when they are needed there may be no network to load them.
+      ns: ['common', 'problems'],
       defaultNS: 'common',
       interpolation: { escapeValue: false }, // React does
       returnNull: false,
