@@ -9,7 +9,7 @@ import {
   MonitorSmartphone,
   TriangleAlert,
 } from 'lucide-react';
-import { useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { useSession } from '../app/session';
@@ -26,6 +26,19 @@ function CloseButton({ primary = false }: { primary?: boolean }) {
     <Button variant={primary ? 'primary' : 'secondary'} onClick={useCallView().close}>
       {t('close')}
     </Button>
+  );
+}
+
+/** What one can do about not being in the call: ask once more, in these words, or go. */
+function AgainOrClose({ children }: { children: ReactNode }) {
+  const { engine } = useCallView();
+  return (
+    <>
+      <Button variant="primary" onClick={() => engine.happen({ type: 'again' })}>
+        {children}
+      </Button>
+      <CloseButton />
+    </>
   );
 }
 
@@ -121,19 +134,11 @@ export function Ended({ why }: { why: Ending }) {
 
 export function Removed() {
   const { t } = useTranslation('call');
-  const { engine } = useCallView();
   return (
     <Message
       icon={<DoorOpen />}
       title={t('removed.title')}
-      actions={
-        <>
-          <Button variant="primary" onClick={() => engine.happen({ type: 'again' })}>
-            {t('again')}
-          </Button>
-          <CloseButton />
-        </>
-      }
+      actions={<AgainOrClose>{t('again')}</AgainOrClose>}
     >
       <p>{t('removed.text')}</p>
     </Message>
@@ -143,21 +148,13 @@ export function Removed() {
 export function Refused({ phase }: { phase: Extract<Phase, { at: 'refused' }> }) {
   const { t } = useTranslation('call');
   const { viewer } = useSession();
-  const { engine } = useCallView();
   const { why, retryMs, opensAt } = phase;
   const seconds = useCountdown(retryMs);
   return (
     <Message
       icon={why === 'tooEarly' ? <Clock /> : <TriangleAlert />}
       title={t(`refused.${why}.title`)}
-      actions={
-        <>
-          <Button variant="primary" onClick={() => engine.happen({ type: 'again' })}>
-            {t('tryNow')}
-          </Button>
-          <CloseButton />
-        </>
-      }
+      actions={<AgainOrClose>{t('tryNow')}</AgainOrClose>}
     >
       <p>{t(`refused.${why}.text`)}</p>
       {opensAt !== undefined && <p>{t('refused.opens', { time: clockTime(opensAt, viewer) })}</p>}
@@ -184,20 +181,12 @@ function useCountdown(ms: number | undefined): number | null {
 
 export function Failed({ error }: { error: unknown }) {
   const { t } = useTranslation('call');
-  const { engine } = useCallView();
   const problemText = useProblemText();
   return (
     <Message
       icon={<TriangleAlert />}
       title={t('failed.title')}
-      actions={
-        <>
-          <Button variant="primary" onClick={() => engine.happen({ type: 'again' })}>
-            {t('tryNow')}
-          </Button>
-          <CloseButton />
-        </>
-      }
+      actions={<AgainOrClose>{t('tryNow')}</AgainOrClose>}
     >
       <p role="alert">{problemText(error)}</p>
     </Message>
