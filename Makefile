@@ -22,6 +22,9 @@ include mk/web.mk
 -include mk/stack.mk
 -include mk/quality.mk
 -include mk/bench.mk
+-include mk/images.mk
+-include mk/chart.mk
+-include mk/cluster.mk
 
 .PHONY: help
 help: ## list the targets
