@@ -314,6 +314,10 @@ static const char *env_get(char *const *env, const char *name) {
 
 #define NAME_BYTES 80
 
+static bool may_be_file(const struct tv_conf_row *row) {
+    return row->type == TV_CONF_SECRET || (row->flags & TV_CONF_FILE) != 0;
+}
+
 static const char *file_name(const struct tv_conf_row *row, char out[static NAME_BYTES]) {
     int len = snprintf(out, NAME_BYTES, "%s" FILE_SUFFIX, row->name);
     if (len >= NAME_BYTES)
@@ -359,7 +363,7 @@ static void check_name(const struct tv_conf_row *rows, size_t count, const char 
     size_t least = CLOSE;
     for (size_t i = 0; i < count; i++) {
         consider(name, rows[i].name, nearest, &least);
-        if (rows[i].type == TV_CONF_SECRET)
+        if (may_be_file(&rows[i]))
             consider(name, file_name(&rows[i], file), nearest, &least);
     }
     if (least == 0)
@@ -441,7 +445,7 @@ static void load_row(const struct tv_conf_row *row, char *const *env, void *out,
                      struct tv_buf *faults) {
     char file[NAME_BYTES];
     const char *text = env_get(env, row->name);
-    const char *path = row->type == TV_CONF_SECRET ? env_get(env, file_name(row, file)) : NULL;
+    const char *path = may_be_file(row) ? env_get(env, file_name(row, file)) : NULL;
     if (text != NULL && path != NULL) {
         tv_buf_printf(faults, "%s: %s is set too; only one of them may be\n", row->name, file);
     } else if (path != NULL) {
@@ -488,7 +492,7 @@ void tv_conf_print_help(const struct tv_conf_row *rows, size_t count, FILE *to) 
             tv_buf_printf(&b, "; default %s", row->standard);
         else
             tv_buf_puts(&b, (row->flags & TV_CONF_REQUIRED) != 0 ? "; required" : "; not set");
-        if (row->type == TV_CONF_SECRET)
+        if (may_be_file(row))
             tv_buf_printf(&b, "; or %s" FILE_SUFFIX ", a file that holds it", row->name);
         tv_buf_printf(&b, "\n    %s\n", row->help);
     }

@@ -1,10 +1,11 @@
 /* conf.h - configuration: environment variables read by a table.
  *
  * Each service has one table of rows; the struct they fill is const afterwards and passed down.
- * A secret may come from a file (`NAME_FILE`, trailing newline removed). An empty variable counts
- * as not set. An unknown variable that begins with TELEVISIT_ is an error, for it is a typo. All
- * faults are told at once; what a URL may hide (user, password, query) is never shown. The same
- * table prints --help-config, the start banner (secrets redacted) and docs/CONFIG.
+ * A secret, or a row that says so, may come from a file (`NAME_FILE`, trailing newline removed). An
+ * empty variable counts as not set. An unknown variable that begins with TELEVISIT_ is an error,
+ * for it is a typo. All faults are told at once; what a URL may hide (user, password, query) is
+ * never shown. The same table prints --help-config, the start banner (secrets redacted) and
+ * docs/CONFIG.
  */
 #ifndef TV_CONF_H
 #define TV_CONF_H
@@ -26,7 +27,10 @@ enum tv_conf_type {
     TV_CONF_CHOICE,   /* const char *, one of `choices` */
 };
 
-enum { TV_CONF_REQUIRED = 1 };
+enum {
+    TV_CONF_REQUIRED = 1,
+    TV_CONF_FILE = 2, /* may be NAME_FILE, as every secret may */
+};
 
 struct tv_conf_row {
     const char *name;

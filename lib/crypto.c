@@ -120,6 +120,48 @@ bool tv_seal_key_parse(const char *text, unsigned char key[static TV_SEAL_KEY_BY
     return ok;
 }
 
+enum tv_err tv_seal_keys_parse(const char *text, struct tv_seal_keys *ret, struct tv_error *e) {
+    struct tv_seal_keys keys = {.count = 0};
+    struct tv_str rest = tv_str(text);
+    enum tv_err err = TV_OK;
+    for (unsigned number = 1; rest.p != NULL && err == TV_OK; number++) {
+        struct tv_str line = tv_str_trim(tv_str_cut(&rest, '\n'));
+        char key[2 * TV_SEAL_KEY_BYTES + 1] = "";
+        if (line.len == 0)
+            continue;
+        if (line.len < sizeof(key))
+            memcpy(key, line.p, line.len);
+        if (keys.count == TV_SEAL_KEYS_MAX)
+            err = tv_fail(e, TV_ERR_INVALID, "line %u is one key too many: there may be %d", number,
+                          TV_SEAL_KEYS_MAX);
+        else if (!tv_seal_key_parse(key, keys.key[keys.count++]))
+            err = tv_fail(e, TV_ERR_INVALID,
+                          "line %u is neither 64 hex digits nor base64url of 32 bytes", number);
+        tv_wipe(key, sizeof(key));
+    }
+    if (err == TV_OK && keys.count == 0)
+        err = tv_fail(e, TV_ERR_INVALID, "there is no key");
+    if (err == TV_OK)
+        *ret = keys;
+    tv_wipe(&keys, sizeof(keys));
+    return err;
+}
+
+void tv_seal_keys_derive(const struct tv_seal_keys *keys, const char *purpose,
+                         struct tv_seal_keys *ret) {
+    for (unsigned i = 0; i < keys->count; i++)
+        tv_seal_key_derive(keys->key[i], purpose, ret->key[i]);
+    ret->count = keys->count;
+}
+
+bool tv_seal_keys_ok(struct tv_str data, const unsigned char seal[static TV_SEAL_BYTES],
+                     const struct tv_seal_keys *keys) {
+    for (unsigned i = 0; i < keys->count; i++)
+        if (tv_seal_ok(data, seal, keys->key[i]))
+            return true;
+    return false;
+}
+
 bool tv_equal_ct(const void *a, const void *b, size_t len) {
     return len == 0 || sodium_memcmp(a, b, len) == 0;
 }

@@ -42,6 +42,23 @@ void tv_seal_key_derive(const unsigned char key[static TV_SEAL_KEY_BYTES], const
 /* A key from its configured text: 64 hex digits, or base64url of 32 bytes. */
 TV_MUST_CHECK bool tv_seal_key_parse(const char *text, unsigned char key[static TV_SEAL_KEY_BYTES]);
 
+/* The keys of a time in which one is changed: the first seals (tv_seal), each of them opens. */
+#define TV_SEAL_KEYS_MAX 2
+struct tv_seal_keys {
+    unsigned char key[TV_SEAL_KEYS_MAX][TV_SEAL_KEY_BYTES];
+    unsigned count;
+};
+/* One key a line; lines without anything do not count. TV_ERR_INVALID names the line, never what
+ * stands in it. NULL is no key. */
+TV_MUST_CHECK enum tv_err tv_seal_keys_parse(const char *text, struct tv_seal_keys *ret,
+                                             struct tv_error *e);
+#define TV_SEAL_KEYS_TEXT_MAX 144 /* bytes of the configured text */
+void tv_seal_keys_derive(const struct tv_seal_keys *keys, const char *purpose,
+                         struct tv_seal_keys *ret);
+TV_MUST_CHECK bool tv_seal_keys_ok(struct tv_str data,
+                                   const unsigned char seal[static TV_SEAL_BYTES],
+                                   const struct tv_seal_keys *keys);
+
 bool tv_equal_ct(const void *a, const void *b, size_t len); /* constant time */
 void tv_wipe(void *p, size_t len);
 

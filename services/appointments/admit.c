@@ -142,7 +142,7 @@ static struct tv_str sealed_grant(const struct admit *a, const struct join *j,
     struct tv_str packed = tv_pb_pack(&grant->base, arena);
     char *sealed = tv_arena_alloc(arena, packed.len + TV_SEAL_BYTES);
     memcpy(sealed, packed.p, packed.len);
-    tv_seal(packed, a->app->grant_key, (unsigned char *)sealed + packed.len);
+    tv_seal(packed, a->app->grant_keys.key[0], (unsigned char *)sealed + packed.len);
     return (struct tv_str){sealed, packed.len + TV_SEAL_BYTES};
 }
 

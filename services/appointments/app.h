@@ -34,8 +34,8 @@ struct app {
     struct tv_bus *bus;
     const struct app_conf *conf; /* borrowed */
     struct tv_pg *pg;
-    unsigned char grant_key[TV_SEAL_KEY_BYTES];
-    unsigned char event_key[TV_SEAL_KEY_BYTES]; /* derived from it: seals events of calls */
+    struct tv_seal_keys grant_keys;
+    struct tv_seal_keys event_keys; /* derived from them: seal events of calls */
     struct admit *admit;
     struct sessions *sessions;
     struct dispatch *dispatch; /* NULL until the database was there for the first time */

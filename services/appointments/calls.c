@@ -282,7 +282,7 @@ static const Televisit__V1__CallEvent *open_event(struct tv_call *call,
     if (sealed->len <= TV_SEAL_BYTES)
         return NULL;
     struct tv_str packed = {(const char *)sealed->data, sealed->len - TV_SEAL_BYTES};
-    if (!tv_seal_ok(packed, sealed->data + packed.len, app_of(call)->event_key))
+    if (!tv_seal_keys_ok(packed, sealed->data + packed.len, &app_of(call)->event_keys))
         return NULL;
     return (const void *)tv_pb_unpack(&televisit__v1__call_event__descriptor, packed, call->arena);
 }

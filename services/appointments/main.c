@@ -16,9 +16,10 @@
 static const struct tv_conf_row rows[] = {
     {"DATABASE_URL", TV_CONF_SECRET, ROW(database_url), NULL, TV_CONF_REQUIRED, 1, 1024, NULL,
      "The PostgreSQL database, as postgres://user:password@host/name."},
-    {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, 0, 43, 64, NULL,
+    {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, 0, 43, TV_SEAL_KEYS_TEXT_MAX,
+     NULL,
      "Key that grants are sealed with, 32 bytes as 64 hex digits or base64url; tokens has the "
-     "same."},
+     "same. While it is changed, a second line: the first seals, both open."},
     {"TELEVISIT_PG_CONNECTIONS", TV_CONF_INT, ROW(pg_connections), "4", 0, 1, 64, NULL,
      "Connections to PostgreSQL."},
     {"TELEVISIT_PG_STATEMENT_TIMEOUT", TV_CONF_DURATION, ROW(pg_statement_timeout_us), "5s", 0,
@@ -103,12 +104,12 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
                          struct tv_error *e) {
     const struct app_conf *conf = env->conf;
     struct app *app = tv_calloc(1, sizeof(*app));
-    if (conf->grant_key == NULL || !tv_seal_key_parse(conf->grant_key, app->grant_key)) {
+    struct tv_error fault;
+    if (tv_seal_keys_parse(conf->grant_key, &app->grant_keys, &fault) != TV_OK) {
         free(app);
-        return tv_fail(e, TV_ERR_INVALID,
-                       "TELEVISIT_GRANT_KEY must be 32 bytes as 64 hex digits or base64url");
+        return tv_fail(e, TV_ERR_INVALID, "TELEVISIT_GRANT_KEY: %s", fault.detail);
     }
-    tv_seal_key_derive(app->grant_key, TV_SEAL_EVENTS, app->event_key);
+    tv_seal_keys_derive(&app->grant_keys, TV_SEAL_EVENTS, &app->event_keys);
     app->loop = env->loop;
     app->bus = env->bus;
     app->conf = conf;
@@ -153,8 +154,8 @@ static void stop(void *state) {
     admit_free(app->admit);
     dispatch_free(app->dispatch);
     sessions_free(app->sessions);
-    tv_wipe(app->grant_key, sizeof(app->grant_key));
-    tv_wipe(app->event_key, sizeof(app->event_key));
+    tv_wipe(&app->grant_keys, sizeof(app->grant_keys));
+    tv_wipe(&app->event_keys, sizeof(app->event_keys));
     free(app);
 }
 

@@ -37,12 +37,11 @@ static bool is_whole(const Televisit__V1__Grant *g) {
            g->closes_at != NULL && g->participants_max > 0;
 }
 
-static const Televisit__V1__Grant *unseal(struct tv_str sealed,
-                                          const unsigned char key[static TV_SEAL_KEY_BYTES],
+static const Televisit__V1__Grant *unseal(struct tv_str sealed, const struct tv_seal_keys *keys,
                                           struct tv_arena *a, struct tv_error *e) {
     struct tv_str bytes = {sealed.p, TV_MAX(sealed.len, (size_t)TV_SEAL_BYTES) - TV_SEAL_BYTES};
     if (sealed.len < TV_SEAL_BYTES ||
-        !tv_seal_ok(bytes, (const unsigned char *)sealed.p + bytes.len, key)) {
+        !tv_seal_keys_ok(bytes, (const unsigned char *)sealed.p + bytes.len, keys)) {
         (void)tv_fail(e, TV_ERR_FORBIDDEN, "the grant is not ours");
         return NULL;
     }
@@ -55,11 +54,10 @@ static const Televisit__V1__Grant *unseal(struct tv_str sealed,
     return g;
 }
 
-enum tv_err tv_grant_open(struct tv_str sealed, const unsigned char key[static TV_SEAL_KEY_BYTES],
-                          int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
-                          struct tv_error *e) {
+enum tv_err tv_grant_open(struct tv_str sealed, const struct tv_seal_keys *keys, int64_t now_us,
+                          struct tv_arena *a, struct tv_grant *ret, struct tv_error *e) {
     struct tv_error fault;
-    const Televisit__V1__Grant *g = unseal(sealed, key, a, &fault);
+    const Televisit__V1__Grant *g = unseal(sealed, keys, a, &fault);
     if (g == NULL) {
         if (e != NULL)
             *e = fault;

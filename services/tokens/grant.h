@@ -29,11 +29,10 @@ struct tv_grant {
     int64_t expires_s; /* of the token, on this host's clock */
 };
 
-/* Opens a sealed grant; `now_us` is this host's clock.
+/* Opens a grant that was sealed with any of the keys; `now_us` is this host's clock.
  * TV_ERR_FORBIDDEN: not sealed by us, or stale. TV_ERR_TOO_LATE: the call closed with it.
  * TV_ERR_INTERNAL: sealed by us, yet not a grant. */
-TV_MUST_CHECK enum tv_err tv_grant_open(struct tv_str sealed,
-                                        const unsigned char key[static TV_SEAL_KEY_BYTES],
+TV_MUST_CHECK enum tv_err tv_grant_open(struct tv_str sealed, const struct tv_seal_keys *keys,
                                         int64_t now_us, struct tv_arena *a, struct tv_grant *ret,
                                         struct tv_error *e);
 

@@ -76,8 +76,8 @@ void tokens_read_webhook(struct tv_call *call) {
     struct tv_webhook w = {{(const char *)request->body.data, request->body.len},
                            tv_str(request->authorization)};
     struct tv_webhook_event event;
-    enum tv_webhook_verdict v = tv_webhook_read(&w, t->conf->api_key, tv_str(t->conf->api_secret),
-                                                tv_clock_wall_us(), call->arena, &event);
+    enum tv_webhook_verdict v =
+        tv_webhook_read(&w, &t->signers, tv_clock_wall_us(), call->arena, &event);
     tv_inc(t->hook->counts[event.kind][v]);
     if (tv_webhook_error(v) != TV_OK) {
         log_refusal(t->hook, v);

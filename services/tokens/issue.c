@@ -57,7 +57,7 @@ void tokens_issue(struct tv_call *call) {
     struct tv_str sealed = {(const char *)request->sealed_grant.data, request->sealed_grant.len};
     struct tv_error e = TV_ERROR_INIT;
     *i = (struct issue){.tokens = t, .call = call, .waiter = {.on_made = on_made, .ctx = i}};
-    if (tv_grant_open(sealed, t->grant_key, tv_clock_wall_us(), call->arena, &i->grant, &e) !=
+    if (tv_grant_open(sealed, &t->grant_keys, tv_clock_wall_us(), call->arena, &i->grant, &e) !=
         TV_OK) {
         tv_log_warn("a grant was refused", F_STR(REASON, e.detail));
         tv_call_fail(call, &e);

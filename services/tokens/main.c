@@ -15,13 +15,18 @@ static const struct tv_conf_row conf_rows[] = {
      .choices = "ws,wss,http,https", .help = "Address of LiveKit as browsers reach it"},
     {"LIVEKIT_API_URL", TV_CONF_URL, ROW(livekit_api_url), NULL, .choices = "http,https",
      .help = "Address of LiveKit's API as this service reaches it; unset: made from LIVEKIT_URL"},
-    {"LIVEKIT_API_KEY", TV_CONF_STRING, ROW(api_key), NULL, TV_CONF_REQUIRED, 1, 128,
+    {"LIVEKIT_API_KEY", TV_CONF_STRING, ROW(api_key), NULL, TV_CONF_REQUIRED | TV_CONF_FILE, 1, 128,
      .help = "Name of the key pair at LiveKit"},
     {"LIVEKIT_API_SECRET", TV_CONF_SECRET, ROW(api_secret), NULL, TV_CONF_REQUIRED,
      TV_JWT_MIN_KEY_BYTES, 512, .help = "Secret of the key pair at LiveKit"},
-    {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, TV_CONF_REQUIRED, 43, 64,
+    {"LIVEKIT_WEBHOOK_KEYS", TV_CONF_SECRET, ROW(webhook_keys), NULL, 0, 1, 4096,
+     .help = "While the key pair is changed: further pairs that LiveKit's webhooks may be signed "
+             "with, up to 4 lines key:secret"},
+    {"TELEVISIT_GRANT_KEY", TV_CONF_SECRET, ROW(grant_key), NULL, TV_CONF_REQUIRED, 43,
+     TV_SEAL_KEYS_TEXT_MAX,
      .help = "Key that grants are sealed with, the same as of appointments: 64 hex digits, or "
-             "base64url of 32 bytes"},
+             "base64url of 32 bytes. While it is changed, a second line: the first seals, both "
+             "open"},
 };
 
 static enum tv_err start(const struct tv_service_env *env, void **ret_state,

@@ -42,14 +42,24 @@ static void on_livekit_failing(void *ctx) {
         tv_rooms_forget_all(t->rooms);
 }
 
+static enum tv_err read_keys(struct tokens *t, struct tv_error *e) {
+    struct tv_signer own = {t->conf->api_key, tv_str(t->conf->api_secret)};
+    struct tv_error fault;
+    if (tv_seal_keys_parse(t->conf->grant_key, &t->grant_keys, &fault) != TV_OK)
+        return tv_fail(e, TV_ERR_INVALID, "TELEVISIT_GRANT_KEY: %s", fault.detail);
+    if (tv_signers_read(own, t->conf->webhook_keys, &t->signers, &fault) != TV_OK)
+        return tv_fail(e, TV_ERR_INVALID, "LIVEKIT_WEBHOOK_KEYS: %s", fault.detail);
+    return TV_OK;
+}
+
 enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b, const struct tokens_conf *conf,
                        struct tokens **ret, struct tv_error *e) {
     struct tokens *t = tv_calloc(1, sizeof *t);
     t->conf = conf;
-    if (!tv_seal_key_parse(conf->grant_key, t->grant_key)) {
+    enum tv_err err = read_keys(t, e);
+    if (err != TV_OK) {
         free(t);
-        return tv_fail(e, TV_ERR_INVALID,
-                       "TELEVISIT_GRANT_KEY is neither 64 hex digits nor base64url of 32 bytes");
+        return err;
     }
     t->api_url =
         tokens_api_url(conf->livekit_api_url != NULL ? conf->livekit_api_url : conf->livekit_url);
@@ -62,7 +72,7 @@ enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b, const struct tokens_
     };
     t->livekit = tv_livekit_new(l, &livekit);
     t->rooms = tv_rooms_new(l, t->livekit);
-    t->hook = tokens_hook_new(t->grant_key);
+    t->hook = tokens_hook_new(t->grant_keys.key[0]);
     STAILQ_INIT(&t->turns);
     t->server = tv_rpc_serve(b, &televisit__v1__tokens__descriptor, handlers, t, IN_FLIGHT_MAX);
     *ret = t;
@@ -76,7 +86,8 @@ void tokens_free(struct tokens *t) {
     tv_rooms_free(t->rooms);
     tokens_hook_free(t->hook);
     tv_rpc_server_free(t->server);
-    tv_wipe(t->grant_key, sizeof t->grant_key);
+    tv_signers_done(&t->signers);
+    tv_wipe(&t->grant_keys, sizeof t->grant_keys);
     free(t->api_url);
     free(t);
 }

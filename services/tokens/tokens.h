@@ -7,12 +7,14 @@
 #include "lib/rpc.h"
 #include "services/tokens/livekit.h"
 #include "services/tokens/rooms.h"
+#include "services/tokens/signers.h"
 
 struct tokens_conf {
     const char *livekit_url;     /* LIVEKIT_URL: what browsers get */
     const char *livekit_api_url; /* LIVEKIT_API_URL; NULL: made from the above */
-    const char *api_key;         /* LIVEKIT_API_KEY */
+    const char *api_key;         /* LIVEKIT_API_KEY[_FILE] */
     const char *api_secret;      /* LIVEKIT_API_SECRET[_FILE] */
+    const char *webhook_keys;    /* LIVEKIT_WEBHOOK_KEYS[_FILE]; NULL: none besides the above */
     const char *grant_key;       /* TELEVISIT_GRANT_KEY[_FILE] */
 };
 
@@ -20,8 +22,9 @@ struct tokens_turn; /* a MakeRoom that waits for its turn, see change.c */
 
 struct tokens {
     const struct tokens_conf *conf;
-    unsigned char grant_key[TV_SEAL_KEY_BYTES];
-    char *api_url; /* owned */
+    struct tv_seal_keys grant_keys;
+    struct tv_signers signers; /* of webhooks */
+    char *api_url;             /* owned */
     struct tv_livekit *livekit;
     struct tv_rooms *rooms;
     struct tokens_hook *hook; /* of ReadWebhook */
@@ -30,7 +33,7 @@ struct tokens {
     struct tv_rpc_server *server;
 };
 
-/* TV_ERR_INVALID when the grant key is none. `conf` is borrowed. */
+/* TV_ERR_INVALID when the grant key or a key of webhooks is none. `conf` is borrowed. */
 TV_MUST_CHECK enum tv_err tokens_new(struct tv_loop *l, struct tv_bus *b,
                                      const struct tokens_conf *conf, struct tokens **ret,
                                      struct tv_error *e);

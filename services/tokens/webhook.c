@@ -80,25 +80,38 @@ static bool hash_matches(const char *claim, struct tv_str body) {
     return strlen(claim) == HASH_TEXT && tv_equal_ct(claim, text, HASH_TEXT);
 }
 
-/* EVENT when the token is LiveKit's, good now, and speaks of this body. */
-static enum tv_webhook_verdict judge_token(const struct tv_webhook *w, const char *api_key,
-                                           struct tv_str secret, int64_t now_us,
-                                           struct tv_arena *a) {
-    struct tv_jwt_key key = {NULL, secret};
-    struct tv_str token = token_of(w->authorization), json;
+/* EVENT and the claims when the signature is this signer's, who says so. */
+static enum tv_webhook_verdict judge_signer(struct tv_str token, const struct tv_signer *by,
+                                            struct tv_arena *a, const Livekit__WebhookToken **ret) {
+    struct tv_jwt_key key = {NULL, by->secret};
+    struct tv_str json;
     ProtobufCMessage *m = NULL;
     struct tv_error e;
-    if (token.len == 0)
-        return TV_WEBHOOK_NO_TOKEN;
     if (tv_jwt_verify(&key, 1, NULL, token, a, &json, &e) != TV_OK)
         return TV_WEBHOOK_BAD_TOKEN;
     if (tv_pb_from_json(&livekit__webhook_token__descriptor, json, TV_PB_LENIENT, a, &m, &e) !=
         TV_OK)
         return TV_WEBHOOK_BAD_CLAIMS;
-    const Livekit__WebhookToken *claims = (const void *)m;
+    *ret = (const void *)m;
+    return strcmp((*ret)->iss, by->key) == 0 ? TV_WEBHOOK_EVENT : TV_WEBHOOK_OTHER_KEY;
+}
+
+/* EVENT when the token is LiveKit's, good now, and speaks of this body. */
+static enum tv_webhook_verdict judge_token(const struct tv_webhook *w, const struct tv_signers *by,
+                                           int64_t now_us, struct tv_arena *a) {
+    struct tv_str token = token_of(w->authorization);
+    const Livekit__WebhookToken *claims = NULL;
+    enum tv_webhook_verdict v = TV_WEBHOOK_BAD_TOKEN, of_one = v;
+    if (token.len == 0)
+        return TV_WEBHOOK_NO_TOKEN;
+    /* A key may keep its name when its secret is changed, or the other way round. */
+    for (unsigned i = 0; i < by->count && of_one != TV_WEBHOOK_EVENT; i++) {
+        of_one = judge_signer(token, &by->signer[i], a, &claims);
+        v = of_one == TV_WEBHOOK_BAD_TOKEN ? v : of_one; /* the verdict of whose signature it is */
+    }
+    if (v != TV_WEBHOOK_EVENT)
+        return v;
     int64_t now_s = now_us / TV_US_PER_S;
-    if (strcmp(claims->iss, api_key) != 0)
-        return TV_WEBHOOK_OTHER_KEY;
     if (claims->exp == 0 || claims->sha256[0] == '\0')
         return TV_WEBHOOK_BAD_CLAIMS; /* an access token, say: it opens a room and proves nothing */
     if (claims->exp < now_s - TV_WEBHOOK_LEEWAY_S)
@@ -185,13 +198,13 @@ static enum tv_webhook_verdict read_event(const Livekit__WebhookEvent *e, const 
     return TV_WEBHOOK_EVENT;
 }
 
-enum tv_webhook_verdict tv_webhook_read(const struct tv_webhook *w, const char *api_key,
-                                        struct tv_str secret, int64_t now_us, struct tv_arena *a,
+enum tv_webhook_verdict tv_webhook_read(const struct tv_webhook *w, const struct tv_signers *by,
+                                        int64_t now_us, struct tv_arena *a,
                                         struct tv_webhook_event *ret) {
     *ret = (struct tv_webhook_event){.kind = UNREAD};
     if (w->body.len > TV_WEBHOOK_BODY_MAX)
         return TV_WEBHOOK_TOO_LARGE;
-    enum tv_webhook_verdict v = judge_token(w, api_key, secret, now_us, a);
+    enum tv_webhook_verdict v = judge_token(w, by, now_us, a);
     if (v != TV_WEBHOOK_EVENT)
         return v;
     ProtobufCMessage *m = NULL;

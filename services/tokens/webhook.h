@@ -15,6 +15,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/str.h"
+#include "services/tokens/signers.h"
 #include "televisit/v1/calls.pb-c.h"
 
 #define TV_WEBHOOK_BODY_MAX 65536 /* bytes, as the route of the gateway has it */
@@ -61,10 +62,10 @@ struct tv_webhook_event {
 /* LiveKit's name of the event, "other", or "unread" when it did not come so far. Static. */
 const char *tv_webhook_kind(unsigned kind);
 
-/* Reads one webhook of the key pair `api_key`, `secret`; `now_us` is this host's clock. `*ret` is
- * always written. */
-enum tv_webhook_verdict tv_webhook_read(const struct tv_webhook *w, const char *api_key,
-                                        struct tv_str secret, int64_t now_us, struct tv_arena *a,
+/* Reads one webhook, signed by one of `by`; `now_us` is this host's clock. `*ret` is always
+ * written. */
+enum tv_webhook_verdict tv_webhook_read(const struct tv_webhook *w, const struct tv_signers *by,
+                                        int64_t now_us, struct tv_arena *a,
                                         struct tv_webhook_event *ret);
 
 #endif

@@ -71,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct tv_arena *a = tv_arena_new();
     struct tv_str rest = {(const char *)data + 1, size - 1};
     struct tv_webhook w = {rest, TV_S("")};
+    static const struct tv_signers signers = {.signer = {{FUZZ_KEY, TV_S(FUZZ_SECRET)}},
+                                              .count = 1};
     struct tv_webhook_event event;
     if (data[0] == 'h') {
         w.authorization = tv_str_cut(&rest, '\n');
@@ -80,8 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
         w.authorization = genuine_token(rest, a);
     }
-    enum tv_webhook_verdict v =
-        tv_webhook_read(&w, FUZZ_KEY, TV_S(FUZZ_SECRET), FUZZ_NOW_US, a, &event);
+    enum tv_webhook_verdict v = tv_webhook_read(&w, &signers, FUZZ_NOW_US, a, &event);
     expect((v == TV_WEBHOOK_EVENT) == (event.record != NULL), "a record without its verdict");
     expect(event.kind < TV_WEBHOOK_KINDS, "the kind is none");
     if (data[0] == 'h')

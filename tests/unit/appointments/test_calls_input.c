@@ -92,7 +92,8 @@ static void test_forged(void **state) {
     const struct event e = {.type = TYPE(JOINED), .at = "10:45:00", doctor, "PA_d", "10:45:00"};
     Televisit__V1__CallEvent m = message_of(&e, event_id);
     double forged = counted("UNSPECIFIED", "forged");
-    struct outcome *o = send_sealed(&m.base, app.grant_key); /* the key of grants is another */
+    struct outcome *o =
+        send_sealed(&m.base, app.grant_keys.key[0]); /* the key of grants is another */
     call_wait(&app, o);
     assert_outcome(o, TV_ERR_FORBIDDEN);
     outcome_free(o);
@@ -111,10 +112,21 @@ static void test_forged(void **state) {
     assert_nothing_kept();
 }
 
+/* While the key is changed, tokens may seal with the other one already, or still. */
+static void test_both_keys_open(void **state) {
+    for (unsigned i = 0; i < 2; i++) {
+        char event_id[32];
+        const struct event e = {.type = TYPE(JOINED), .at = "10:45:00", doctor, "PA_d", "10:45:00"};
+        Televisit__V1__CallEvent m = message_of(&e, event_id);
+        (void)finish(send_sealed(&m.base, app.event_keys.key[i]));
+        assert_true(was_recorded);
+    }
+}
+
 /* Sealed, but not a message. */
 static void test_sealed_nonsense(void **state) {
     unsigned char bytes[4 + TV_SEAL_BYTES] = {0xff, 0xff, 0xff, 0xff};
-    tv_seal((struct tv_str){(const char *)bytes, 4}, app.event_key, bytes + 4);
+    tv_seal((struct tv_str){(const char *)bytes, 4}, app.event_keys.key[0], bytes + 4);
     Televisit__V1__RecordCallRequest request = TELEVISIT__V1__RECORD_CALL_REQUEST__INIT;
     request.sealed_event.data = bytes;
     request.sealed_event.len = sizeof(bytes);
@@ -146,7 +158,7 @@ static void test_what_cannot_be_kept(void **state) {
     for (size_t i = 0; i < TV_ARRAY_LEN(rooms); i++) {
         Televisit__V1__CallEvent m = message_of(&good, event_id);
         m.room = text(rooms[i]);
-        assert_string_equal(finish(send_sealed(&m.base, app.event_key)), "");
+        assert_string_equal(finish(send_sealed(&m.base, app.event_keys.key[0])), "");
     }
     assert_false(was_recorded);
     assert_true(counted("JOINED", "unknown") == unknown + 2);
@@ -165,13 +177,13 @@ static void test_what_cannot_be_kept(void **state) {
             m.identity = huge;
         else
             *(i < 10 ? &m.age_ms : &m.joined_age_ms) = i % 2 == 0 ? INT64_MAX : INT64_MIN;
-        assert_string_equal(finish(send_sealed(&m.base, app.event_key)), "");
+        assert_string_equal(finish(send_sealed(&m.base, app.event_keys.key[0])), "");
     }
     assert_true(counted("JOINED", "odd") == odd + 12);
     for (int type = -1; type <= 7; type += type == 0 ? 7 : 1) {
         Televisit__V1__CallEvent m = message_of(&good, event_id);
         m.type = (Televisit__V1__CallEvent__Type)type;
-        assert_string_equal(finish(send_sealed(&m.base, app.event_key)), "");
+        assert_string_equal(finish(send_sealed(&m.base, app.event_keys.key[0])), "");
     }
     assert_true(counted("UNSPECIFIED", "odd") == odd_types + 3);
     assert_nothing_kept();
@@ -217,8 +229,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_all_at_once),         CASE(test_the_same_event_at_once),
         CASE(test_always_too_late),     CASE(test_forged),
-        CASE(test_sealed_nonsense),     CASE(test_what_cannot_be_kept),
-        CASE(test_views_that_are_none),
+        CASE(test_both_keys_open),      CASE(test_sealed_nonsense),
+        CASE(test_what_cannot_be_kept), CASE(test_views_that_are_none),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

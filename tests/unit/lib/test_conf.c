@@ -32,7 +32,7 @@ struct conf {
         .help = "Help for " n ".", __VA_ARGS__                                                     \
     }
 static const struct tv_conf_row rows[] = {
-    ROW("TELEVISIT_TITLE", TV_CONF_STRING, title, .min = 2, .max = 10),
+    ROW("TELEVISIT_TITLE", TV_CONF_STRING, title, .min = 2, .max = 10, .flags = TV_CONF_FILE),
     ROW("LIVEKIT_API_SECRET", TV_CONF_SECRET, secret, .min = 4, .max = 1000,
         .flags = TV_CONF_REQUIRED),
     ROW("TELEVISIT_LIMIT", TV_CONF_INT, limit, .standard = "5", .min = 1, .max = 100),
@@ -283,6 +283,27 @@ static void test_secret_files(void **state) {
     free(large);
 }
 
+/* No secret, so it is shown; yet it may lie beside one. */
+static void test_row_that_may_be_a_file(void **state) {
+    char entry[sizeof(path) + 32];
+    (void)file_with("A title\n", 8);
+    (void)snprintf(entry, sizeof(entry), "TELEVISIT_TITLE_FILE=%s", path);
+    struct loaded l = load_env(ENV(SECRET, entry));
+    assert_int_equal(l.result, TV_OK);
+    assert_string_equal(l.conf.title, "A title");
+    done(&l);
+    (void)file_with("A title that is too long\n", 25);
+    l = load_env(ENV(SECRET, entry));
+    assert_int_equal(l.result, TV_ERR_INVALID);
+    assert_string_equal(l.faults.data, "TELEVISIT_TITLE_FILE: \"A title that is too long\" must be "
+                                       "text from 2 to 10 bytes\n");
+    done(&l);
+    l = load_env(ENV(SECRET, "TELEVISIT_TITLE=here", entry));
+    assert_string_equal(l.faults.data, "TELEVISIT_TITLE: TELEVISIT_TITLE_FILE is set too; only one "
+                                       "of them may be\n");
+    done(&l);
+}
+
 static void test_secret_file_faults(void **state) {
     struct loaded l = load_env(ENV("LIVEKIT_API_SECRET_FILE=/nowhere/at/all"));
     assert_string_equal(l.faults.data, "LIVEKIT_API_SECRET_FILE: \"/nowhere/at/all\": No such file "
@@ -357,6 +378,7 @@ int main(void) {
         cmocka_unit_test(test_long_values_are_cut),
         cmocka_unit_test(test_a_bad_default_is_our_fault),
         cmocka_unit_test(test_secret_files),
+        cmocka_unit_test(test_row_that_may_be_a_file),
         cmocka_unit_test(test_secret_file_faults),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_help_tells_every_row),

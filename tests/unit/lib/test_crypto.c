@@ -134,6 +134,73 @@ static void test_seal_keys(void **state) {
     assert_memory_equal(key, expected, sizeof(key)); /* written only on success */
 }
 
+#define HEX_1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEX_2 "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
+#define BASE64_1 "ABEiM0RVZneImaq7zN3u_wARIjNEVWZ3iJmqu8zd7v8"
+#define NO_KEY " is neither 64 hex digits nor base64url of 32 bytes"
+
+/* A key that is changed: two lines. */
+static void test_seal_keys_of_lines(void **state) {
+    static const struct {
+        const char *text;
+        unsigned first, second; /* bytes that the keys begin with; 0x100: no second */
+        const char *fault;
+    } cases[] = {
+        {HEX_1, 0x00, 0x100, NULL},
+        {HEX_1 "\n", 0x00, 0x100, NULL},
+        {HEX_1 "\n" HEX_2, 0x00, 0xff, NULL},
+        {"\n  " HEX_2 "\t\n\n" BASE64_1 "\n\n", 0xff, 0x00, NULL},
+        {HEX_1 "\n" HEX_1, 0x00, 0x00, NULL},
+        {NULL, 0, 0, "there is no key"},
+        {"", 0, 0, "there is no key"},
+        {" \n\t\n", 0, 0, "there is no key"},
+        {"secret", 0, 0, "line 1" NO_KEY},
+        {HEX_1 "0", 0, 0, "line 1" NO_KEY},
+        {HEX_1 HEX_2, 0, 0, "line 1" NO_KEY},
+        {HEX_1 "\n\nsecret\n", 0, 0, "line 3" NO_KEY},
+        {HEX_1 "," HEX_2, 0, 0, "line 1" NO_KEY},
+        {HEX_1 "\n" HEX_2 "\n" HEX_1, 0, 0, "line 3 is one key too many: there may be 2"},
+    };
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        struct tv_seal_keys keys = {.count = 77};
+        struct tv_error e = TV_ERROR_INIT;
+        enum tv_err err = tv_seal_keys_parse(cases[i].text, &keys, &e);
+        assert_int_equal(err, cases[i].fault == NULL ? TV_OK : TV_ERR_INVALID);
+        if (err != TV_OK) {
+            assert_string_equal(e.detail, cases[i].fault);
+            assert_int_equal(keys.count, 77);
+            continue;
+        }
+        assert_int_equal(keys.count, cases[i].second == 0x100 ? 1 : 2);
+        assert_int_equal(keys.key[0][0], cases[i].first);
+        if (keys.count == 2)
+            assert_int_equal(keys.key[1][0], cases[i].second);
+    }
+    assert_true(sizeof(HEX_1 "\r\n" HEX_2 "\r\n") <= TV_SEAL_KEYS_TEXT_MAX);
+}
+
+/* What is sealed for a purpose with either key opens with the keys that are derived of both. */
+static void test_seal_keys_open(void **state) {
+    struct tv_seal_keys keys, derived;
+    unsigned char purpose[TV_SEAL_KEY_BYTES], seal[TV_SEAL_BYTES];
+    assert_int_equal(tv_seal_keys_parse(HEX_1 "\n" HEX_2, &keys, NULL), TV_OK);
+    tv_seal_keys_derive(&keys, TV_SEAL_EVENTS, &derived);
+    assert_int_equal(derived.count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        tv_seal(TV_S("grant"), keys.key[i], seal);
+        assert_true(tv_seal_keys_ok(TV_S("grant"), seal, &keys));
+        assert_false(tv_seal_keys_ok(TV_S("Grant"), seal, &keys));
+        assert_false(tv_seal_keys_ok(TV_S("grant"), seal, &derived));
+        tv_seal_key_derive(keys.key[i], TV_SEAL_EVENTS, purpose);
+        tv_seal(TV_S("event"), purpose, seal);
+        assert_true(tv_seal_keys_ok(TV_S("event"), seal, &derived));
+        assert_false(tv_seal_keys_ok(TV_S("event"), seal, &keys));
+    }
+    keys.count = 1; /* the second is gone: what it sealed is a stranger's */
+    tv_seal(TV_S("grant"), keys.key[1], seal);
+    assert_false(tv_seal_keys_ok(TV_S("grant"), seal, &keys));
+}
+
 static void test_base64url_vectors(void **state) {
     static const struct {
         struct tv_str data;
@@ -260,6 +327,8 @@ int main(void) {
         cmocka_unit_test(test_seal_vector),
         cmocka_unit_test(test_seal_refuses),
         cmocka_unit_test(test_seal_keys),
+        cmocka_unit_test(test_seal_keys_of_lines),
+        cmocka_unit_test(test_seal_keys_open),
         cmocka_unit_test(test_base64url_vectors),
         cmocka_unit_test(test_base64url_refuses),
         cmocka_unit_test(test_base64url_alphabet),

@@ -19,6 +19,7 @@
 #define TYPE(name) TELEVISIT__V1__PARTICIPANT_TYPE__VALUE__##name
 
 static const unsigned char key[TV_SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcdef";
+static const struct tv_seal_keys keys = {{"0123456789abcdef0123456789abcdef"}, 1};
 
 /* A grant that is good at NOW_US. Times are borrowed by the caller's changes. */
 static Televisit__V1__Grant *good(struct tv_arena *a) {
@@ -44,7 +45,7 @@ static struct tv_str seal(struct tv_str bytes, struct tv_arena *a) {
 static enum tv_err open_at(const Televisit__V1__Grant *g, int64_t now_us, struct tv_arena *a,
                            struct tv_grant *ret) {
     struct tv_error e = TV_ERROR_INIT;
-    enum tv_err err = tv_grant_open(seal(tv_pb_pack(&g->base, a), a), key, now_us, a, ret, &e);
+    enum tv_err err = tv_grant_open(seal(tv_pb_pack(&g->base, a), a), &keys, now_us, a, ret, &e);
     assert_int_equal(e.code, err);
     return err;
 }
@@ -71,20 +72,21 @@ static void test_seal(void **state) {
     struct tv_error e;
     for (size_t bit = 0; bit < 8 * sealed.len; bit++) {
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
-        assert_int_equal(tv_grant_open((struct tv_str){bytes, sealed.len}, key, NOW_US, a, &g, &e),
-                         TV_ERR_FORBIDDEN);
+        assert_int_equal(
+            tv_grant_open((struct tv_str){bytes, sealed.len}, &keys, NOW_US, a, &g, &e),
+            TV_ERR_FORBIDDEN);
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << bit % 8));
     }
     for (size_t len = 0; len < sealed.len; len++) {
-        assert_int_equal(tv_grant_open((struct tv_str){bytes, len}, key, NOW_US, a, &g, &e),
+        assert_int_equal(tv_grant_open((struct tv_str){bytes, len}, &keys, NOW_US, a, &g, &e),
                          TV_ERR_FORBIDDEN);
         assert_int_equal(
-            tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, key, NOW_US, a, &g, &e),
+            tv_grant_open((struct tv_str){bytes + sealed.len - len, len}, &keys, NOW_US, a, &g, &e),
             TV_ERR_FORBIDDEN);
     }
-    static const unsigned char other[TV_SEAL_KEY_BYTES] = "fedcba9876543210fedcba9876543210";
-    assert_int_equal(tv_grant_open(sealed, other, NOW_US, a, &g, &e), TV_ERR_FORBIDDEN);
-    assert_int_equal(tv_grant_open(sealed, key, NOW_US, a, &g, &e), TV_OK);
+    static const struct tv_seal_keys other = {{"fedcba9876543210fedcba9876543210"}, 1};
+    assert_int_equal(tv_grant_open(sealed, &other, NOW_US, a, &g, &e), TV_ERR_FORBIDDEN);
+    assert_int_equal(tv_grant_open(sealed, &keys, NOW_US, a, &g, &e), TV_OK);
     tv_arena_free(a);
 }
 
@@ -202,10 +204,38 @@ static void test_not_whole(void **state) {
     struct tv_arena *a = tv_arena_new();
     struct tv_grant ret;
     struct tv_error e;
-    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), key, NOW_US, a, &ret, &e),
+    assert_int_equal(tv_grant_open(seal(TV_S("\xff\xff"), a), &keys, NOW_US, a, &ret, &e),
                      TV_ERR_INTERNAL);
-    assert_int_equal(tv_grant_open(seal((struct tv_str){"", 0}, a), key, NOW_US, a, &ret, &e),
+    assert_int_equal(tv_grant_open(seal((struct tv_str){"", 0}, a), &keys, NOW_US, a, &ret, &e),
                      TV_ERR_INTERNAL);
+    tv_arena_free(a);
+}
+
+/* A grant that was sealed before the key was changed, or by one who has the new one already. */
+static void test_change_of_key(void **state) {
+#define NEW "fedcba9876543210fedcba9876543210"
+#define OLD "0123456789abcdef0123456789abcdef"
+#define NONE "00000000000000000000000000000000"
+    static const struct {
+        struct tv_seal_keys keys;
+        enum tv_err err;
+    } cases[] = {
+        {{{OLD}, 1}, TV_OK},
+        {{{OLD, NEW}, 2}, TV_OK},
+        {{{NEW, OLD}, 2}, TV_OK},
+        {{{NEW}, 1}, TV_ERR_FORBIDDEN},
+        {{{NEW, NONE}, 2}, TV_ERR_FORBIDDEN},
+        {{{NEW, OLD}, 1}, TV_ERR_FORBIDDEN}, /* what is not counted is no key */
+        {{{OLD}, 0}, TV_ERR_FORBIDDEN},
+    };
+    struct tv_arena *a = tv_arena_new();
+    struct tv_str sealed = seal(tv_pb_pack(&good(a)->base, a), a);
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        struct tv_grant g;
+        struct tv_error e;
+        if (tv_grant_open(sealed, &cases[i].keys, NOW_US, a, &g, &e) != cases[i].err)
+            fail_msg("case %zu", i);
+    }
     tv_arena_free(a);
 }
 
@@ -259,9 +289,13 @@ static void test_claims_cannot_be_injected(void **state) {
 int main(void) {
     tv_crypto_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),   cmocka_unit_test(test_seal),
-        cmocka_unit_test(test_times),  cmocka_unit_test(test_not_whole),
-        cmocka_unit_test(test_claims), cmocka_unit_test(test_claims_cannot_be_injected),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_change_of_key),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_not_whole),
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_claims_cannot_be_injected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

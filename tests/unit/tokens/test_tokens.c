@@ -194,8 +194,13 @@ static void test_configuration(void **state) {
     bad.grant_key = "not a key, though it is forty-three bytes..";
     assert_int_equal(tokens_new(t.loop, t.bus, &bad, &none, &e), TV_ERR_INVALID);
     assert_null(none);
-    assert_non_null(strstr(e.detail, "TELEVISIT_GRANT_KEY"));
-    assert_null(strstr(e.detail, bad.grant_key));
+    assert_string_equal(e.detail, "TELEVISIT_GRANT_KEY: line 1 is neither 64 hex digits nor "
+                                  "base64url of 32 bytes");
+    bad = t.conf;
+    bad.webhook_keys = "key:0123456789abcdef0123456789abcdef\nhush-hush";
+    assert_int_equal(tokens_new(t.loop, t.bus, &bad, &none, &e), TV_ERR_INVALID);
+    assert_null(none);
+    assert_string_equal(e.detail, "LIVEKIT_WEBHOOK_KEYS: line 2 is not of the form key:secret");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

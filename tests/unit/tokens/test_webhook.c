@@ -87,7 +87,8 @@ static struct recording recording_of(const char *file) {
 static enum tv_webhook_verdict read_at(const struct recording *r, int64_t now_us,
                                        struct tv_webhook_event *ret) {
     struct tv_webhook w = {r->body, r->authorization};
-    return tv_webhook_read(&w, r->key, r->secret, now_us, arena, ret);
+    struct tv_signers by = {.signer = {{r->key, r->secret}}, .count = 1};
+    return tv_webhook_read(&w, &by, now_us, arena, ret);
 }
 
 static const struct {
@@ -199,6 +200,7 @@ static void test_a_recording_grows_old(void **state) {
 
 static void refused_at_each_bit(struct recording r, struct tv_str *part) {
     char *bytes = tv_arena_strndup(arena, part->p, part->len);
+    struct tv_signers by = {.signer = {{r.key, r.secret}}, .count = 1};
     struct tv_webhook_event event;
     part->p = bytes;
     for (size_t bit = 0; bit < 8 * part->len; bit++) {
@@ -209,7 +211,7 @@ static void refused_at_each_bit(struct recording r, struct tv_str *part) {
             w.body.p = bytes;
         else
             w.authorization.p = bytes;
-        enum tv_webhook_verdict v = tv_webhook_read(&w, r.key, r.secret, r.received_us, a, &event);
+        enum tv_webhook_verdict v = tv_webhook_read(&w, &by, r.received_us, a, &event);
         if (tv_webhook_error(v) != TV_ERR_UNAUTHENTICATED || event.record != NULL ||
             strcmp(tv_webhook_kind(event.kind), "unread") != 0)
             fail_msg("bit %zu: %s", bit, tv_webhook_word(v));
@@ -316,7 +318,8 @@ static struct tv_str genuine(struct tv_str body) {
 static enum tv_webhook_verdict read_now(struct tv_str body, struct tv_str authorization,
                                         struct tv_webhook_event *ret) {
     struct tv_webhook w = {body, authorization};
-    return tv_webhook_read(&w, KEY, TV_S(SECRET), NOW_US, arena, ret);
+    struct tv_signers by = {.signer = {{KEY, TV_S(SECRET)}}, .count = 1};
+    return tv_webhook_read(&w, &by, NOW_US, arena, ret);
 }
 
 static enum tv_webhook_verdict read_genuine(const char *body, struct tv_webhook_event *ret) {
@@ -407,6 +410,60 @@ static void test_claims(void **state) {
         /* Another `typ`, for then the claims are taken as they are. */
         struct tv_str token = signed_with("jwt", fill(claims_cases[i].claims, body));
         verdict_is(read_now(body, token, &event), claims_cases[i].verdict, claims_cases[i].claims);
+    }
+}
+
+/* While LiveKit's key is changed: who else may have signed. */
+static void test_signers(void **state) {
+#define OTHER "other:fedcba9876543210fedcba9876543210"
+#define OURS KEY ":" SECRET
+    static const struct {
+        const char *more; /* besides new:NEW */
+        enum tv_webhook_verdict verdict;
+    } cases[] = {
+        {NULL, V(BAD_TOKEN)},
+        {OTHER, V(BAD_TOKEN)},
+        {OURS, V(EVENT)},
+        {OTHER "\n" OURS, V(EVENT)},
+        {OURS "\n" OTHER, V(EVENT)},
+        {"\n " KEY " : " SECRET "\t\n\n", V(EVENT)}, /* as LiveKit writes them, nearly */
+        {KEY ":fedcba9876543210fedcba9876543210\n" OURS, V(EVENT)}, /* a new secret, no new name */
+        {"other:" SECRET "\n" OURS, V(EVENT)},
+        {OURS "\nother:" SECRET, V(EVENT)},
+        {"other:" SECRET, V(OTHER_KEY)},
+        {"other:" SECRET "\n" OTHER, V(OTHER_KEY)},
+        {OTHER "\n" OTHER "\n" OTHER "\n" OURS, V(EVENT)},
+    };
+    const struct tv_signer own = {"new", TV_S("abcdefghijklmnopqrstuvwxyz012345")};
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        struct tv_signers by;
+        struct tv_webhook_event event;
+        struct tv_webhook w = {TV_S(STARTED), genuine(TV_S(STARTED))};
+        assert_int_equal(tv_signers_read(own, cases[i].more, &by, NULL), TV_OK);
+        verdict_is(tv_webhook_read(&w, &by, NOW_US, arena, &event), cases[i].verdict,
+                   cases[i].more == NULL ? "alone" : cases[i].more);
+        tv_signers_done(&by);
+    }
+}
+
+static void test_bad_signers(void **state) {
+    static const struct {
+        const char *more, *fault;
+    } cases[] = {
+        {"key", "line 1 is not of the form key:secret"},
+        {OURS "\n\n" SECRET "\n", "line 3 is not of the form key:secret"},
+        {":" SECRET, "line 1 is not of the form key:secret"},
+        {" \t:" SECRET, "line 1 is not of the form key:secret"},
+        {OURS "\n" KEY ":", "the secret in line 2 has less than 32 bytes"},
+        {KEY ":0123456789abcdef0123456789abcde ", "the secret in line 1 has less than 32 bytes"},
+        {OURS "\n" OURS "\n" OURS "\n" OURS "\n" OURS, "line 5 is one too many: there may be 4"},
+    };
+    const struct tv_signer own = {"new", TV_S("abcdefghijklmnopqrstuvwxyz012345")};
+    for (size_t i = 0; i < TV_ARRAY_LEN(cases); i++) {
+        struct tv_signers by;
+        struct tv_error e = TV_ERROR_INIT;
+        assert_int_equal(tv_signers_read(own, cases[i].more, &by, &e), TV_ERR_INVALID);
+        assert_string_equal(e.detail, cases[i].fault);
     }
 }
 
@@ -713,6 +770,8 @@ int main(void) {
         TEST(test_reencoded),
         TEST(test_bearer_and_keys),
         TEST(test_claims),
+        TEST(test_signers),
+        TEST(test_bad_signers),
         TEST(test_heads),
         TEST(test_sizes),
         TEST(test_bodies),
