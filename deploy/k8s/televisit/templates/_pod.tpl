@@ -1,0 +1,88 @@
+{{/* What all pods of the chart have in common: Pod Security "restricted", and nothing that they do
+     not need. */}}
+
+{{/* The head of a pod's spec. Takes root, name. */}}
+{{- define "televisit.podHead" -}}
+serviceAccountName: {{ include "televisit.fullname" .root }}-{{ .name }}
+automountServiceAccountToken: false
+{{- /* Else a Service named televisit-gateway becomes the variable TELEVISIT_GATEWAY_PORT, and an
+       unknown TELEVISIT_ variable is an error. */}}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "televisit.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  privileged: false
+  readOnlyRootFilesystem: true
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  capabilities: {drop: [ALL]}
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* Files of a service, all in one folder: of its Secret only the keys that it knows, so that a
+     missing one is an event of the pod ("references non-existent secret key"), not a crash.
+     Takes root, secret (name), keys (list), and nats, database (bool): with their CA. */}}
+{{- define "televisit.files" -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ .secret }}
+          items:
+            {{- range .keys }}
+            - {key: {{ . }}, path: {{ . }}}
+            {{- end }}
+      {{- $tls := .root.Values.nats.tls }}
+      {{- if and .nats $tls.enabled }}
+      - {{ ternary "configMap" "secret" (ne $tls.caConfigMap "") }}:
+          name: {{ default (include "televisit.nameOr" (dict "root" .root "given" $tls.caSecret "name" "nats-ca")) $tls.caConfigMap }}
+          items: [{key: ca.crt, path: nats-ca.crt}]
+      {{- end }}
+      {{- if .database }}
+      {{- with .root.Values.database.caSecret }}
+      - secret:
+          name: {{ . }}
+          items: [{key: ca.crt, path: database-ca.crt}]
+      {{- end }}
+      {{- end }}
+{{- end -}}
+
+{{/* Annotations by which linters are told of an exemption. Each stands here with its reason.
+     Takes root, image (its values), few (bool: fewer than three pods by choice). */}}
+{{- define "televisit.exemptions" -}}
+{{- $score := list -}}
+{{- if not .image.digest }}
+checkov.io/skip1: CKV_K8S_43=a digest exists only after the images are built; values pin it
+{{- end }}
+{{- if not .root.Values.priorityClassName }}
+polaris.fairwinds.com/priorityClassNotSet-exempt: "true" # such a class is the cluster's to make
+{{- end }}
+{{- if .few }}
+ignore-check.kube-linter.io/minimum-three-replicas: one pod by choice of the operator
+{{- end }}
+{{- if ne .root.Values.image.pullPolicy "Always" }}
+{{- /* Images that are on the node already: development and tests. */}}
+kube-score/ignore: container-image-pull-policy
+checkov.io/skip2: CKV_K8S_15=the images are on the node already
+polaris.fairwinds.com/pullPolicyNotAlways-exempt: "true"
+{{- end }}
+{{- end -}}
