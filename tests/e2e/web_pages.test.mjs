@@ -233,6 +233,11 @@ test('by the keyboard alone: log in, book, and go to the check before a call',
           !== null), 'the focus stays in the overlay');
         await assertFocusSeen(page);
       }
+      await tabTo(page, /^remember my choice/i);
+      await page.getByRole('heading', { name: /^camera and microphone$/i }).evaluate((heading) => {
+        heading.style.paddingBlockEnd = '1200px'; // as when devices and results come in late
+      });
+      await assertFocusSeen(page);
       await tabTo(page, /^back$/i);
       await press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'detached' });

@@ -11,11 +11,14 @@ import type { Inputs, InputsState } from './inputs';
 import { MicrophoneCheck } from './MicrophoneCheck';
 import { Preview } from './Preview';
 import { SpeakerCheck } from './SpeakerCheck';
+import { useFocusKept } from './useFocusKept';
 
 /** Camera, microphone, loudspeaker and connection, each with its choice and its help. */
 export function DevicePanels({ inputs, state }: { inputs: Inputs; state: InputsState }) {
   const { t } = useTranslation('devices');
+  const panels = useRef<HTMLDivElement>(null);
   const preview = useRef<HTMLDivElement>(null);
+  useFocusKept(panels);
   const { choice } = state;
 
   /** The pressed button goes away with its notice; the focus goes to what comes of it. */
@@ -26,7 +29,7 @@ export function DevicePanels({ inputs, state }: { inputs: Inputs; state: InputsS
 
   const camera = videoId(state);
   return (
-    <div className={styles.panels}>
+    <div ref={panels} className={styles.panels}>
       <Card heading={t('input.heading')}>
         <Preview ref={preview} input={state.video} />
         <div className={layout.row}>

@@ -6,5 +6,12 @@ for (const place of [globalThis, window])
   if (!(place as Partial<typeof globalThis>).CSS)
     Object.defineProperty(place, 'CSS', { value: { escape: (name: string) => name } });
 window.scrollTo = () => undefined;
+// Nothing has a size there, so nothing changes its size.
+const nothing = () => undefined;
+window.ResizeObserver = class {
+  observe = nothing;
+  unobserve = nothing;
+  disconnect = nothing;
+};
 
 afterEach(cleanup);
