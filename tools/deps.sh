@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of tools/packages.txt that are missing, or, without root, prints the
-# one command that does. Usage: deps.sh [group ...]   (build run test media; default: all)
+# one command that does. Usage: deps.sh [group ...]; the groups are build run test media cluster, and
+# without any all but cluster are meant.
 # With nothing missing it takes a blink.
 set -euo pipefail
 
 list=$(dirname "${BASH_SOURCE[0]}")/packages.txt
-known="build run test media"
-groups=${*:-$known}
+known="build run test media cluster"
+groups=${*:-build run test media}
 
 for group in $groups; do
     if [[ " $known " != *" $group "* ]]; then
