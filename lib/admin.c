@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/httpd.h"
+#include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/str.h"
 
@@ -16,6 +17,46 @@ struct tv_admin {
     size_t need_count;
     bool draining;
 };
+
+/* -- what is counted: what other metrics cannot tell of themselves ------------------------------*/
+
+static struct tv_metric ready_metric = {
+    .name = "tv_ready", .help = "Whether /readyz says yes.", .type = TV_GAUGE};
+static struct tv_metric need_metric = {
+    .name = "tv_need_met",
+    .help = "Whether what the service needs is there, as /readyz tells it.",
+    .type = TV_GAUGE,
+    .labels = {"need"},
+};
+static struct tv_metric lines_metric = {
+    .name = "tv_log_lines_total",
+    .help = "Log lines written, by level.",
+    .type = TV_COUNTER,
+    .labels = {"level"},
+};
+
+static void count_lines(void) {
+    for (enum tv_log_level level = TV_LOG_DEBUG; level <= TV_LOG_ERROR; level++) {
+        struct tv_series *s =
+            tv_metric_series(&lines_metric, tv_log_level_name(level), NULL, NULL, NULL);
+        tv_add(s, (double)tv_log_lines(level) - tv_series_value(s));
+    }
+}
+
+static void show_needs(struct tv_admin *a) {
+    bool ready = !a->draining;
+
+    for (size_t i = 0; i < a->need_count; i++) {
+        char why[128] = "";
+        bool met = a->needs[i].met(a->needs[i].ctx, why);
+
+        tv_set(tv_metric_series(&need_metric, a->needs[i].name, NULL, NULL, NULL), met);
+        ready = ready && met;
+    }
+    tv_set(tv_metric_single(&ready_metric), ready);
+}
+
+/* -- the pages ----------------------------------------------------------------------------------*/
 
 static void answer(struct tv_http *x, unsigned status, const char *type, struct tv_str body) {
     const struct tv_http_field fields[] = {{"Content-Type", type}, {"Cache-Control", "no-store"}};
@@ -52,6 +93,8 @@ static void readyz(struct tv_admin *a, struct tv_http *x) {
 static void metrics(struct tv_admin *a, struct tv_http *x) {
     struct tv_buf out = TV_BUF_INIT(METRICS_BYTES_MAX);
 
+    show_needs(a);
+    count_lines();
     tv_metrics_write(&out);
     answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", tv_buf_view(&out));
     tv_buf_done(&out);

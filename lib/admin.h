@@ -2,7 +2,8 @@
  *
  * Alive means: the loop turns. Ready means: every named need is met. Liveness never asks
  * PostgreSQL or NATS, or their failure would restart all services at once. The body of /readyz is
- * one line per need: "bus ok", "postgres: connection refused".
+ * one line per need: "bus ok", "postgres: connection refused". /metrics says the same as numbers
+ * (tv_ready, tv_need_met), with how many lines were logged.
  */
 #ifndef TV_ADMIN_H
 #define TV_ADMIN_H

@@ -23,7 +23,7 @@ struct service {
     size_t prefix_len;
     void *box; /* NULL until connected */
     struct tv_bus_srv *srv;
-    struct tv_series **served; /* [method * OUTCOMES + outcome] */
+    struct tv_bus_served *served; /* by method */
     bool draining;
     STAILQ_ENTRY(service) link;
 };
@@ -75,7 +75,7 @@ static void deliver_ended(struct tv_bus *b) {
         void *ctx = slot->ctx;
         enum tv_err err = slot->err;
 
-        tv_bus_count_end(slot->counters, err);
+        tv_bus_count_end(slot->counters, err, tv_clock_mono_us() - slot->started_us);
         tv_bus_slots_drop(&b->slots, slot);
         on_reply(ctx, err, err == TV_OK ? &reply : NULL);
         tv_bus_nats_discard(b->nats, reply.nats);
@@ -129,6 +129,7 @@ tv_bus_token tv_bus_request(struct tv_bus *b, const char *subject,
     slot->on_reply = on_reply;
     slot->ctx = ctx;
     slot->counters = tv_bus_counters_of(&b->counters, subject);
+    slot->started_us = tv_clock_mono_us();
     if (deadline_us <= tv_loop_now_us(b->loop))
         err = TV_ERR_DEADLINE;
     else if (tv_bus_wire_usable(b->wire) && !b->freeing && open_slot(b, slot)) {
@@ -205,7 +206,7 @@ static void read_replies(struct tv_bus *b, uint64_t expected) {
 
 static void free_bus_memory(struct tv_bus *b);
 
-static void end_call(struct tv_bus_call *c, enum tv_bus_served outcome, const char *error) {
+static void end_call(struct tv_bus_call *c, enum tv_bus_outcome outcome, const char *error) {
     struct service *service = c->service;
     struct tv_bus *b = service->bus;
 
@@ -217,8 +218,9 @@ static void end_call(struct tv_bus_call *c, enum tv_bus_served outcome, const ch
             free_bus_memory(b);
         return;
     }
-    tv_inc(service->served[c->method * TV_SERVED_OUTCOMES + outcome]);
-    tv_bus_srv_count(service->srv, c->method, tv_clock_mono_us() - c->started_us, error);
+    int64_t took_us = tv_clock_mono_us() - c->started_us;
+    tv_bus_count_served(&service->served[c->method], outcome, took_us);
+    tv_bus_srv_count(service->srv, c->method, took_us, error);
     LIST_INSERT_HEAD(&b->spare_calls, c, link);
 }
 
@@ -256,7 +258,8 @@ void tv_bus_reply_error(struct tv_bus_call *c, enum tv_err err, const char *deta
         return;
     }
     (void)send_error(c->service->bus, tv_bus_nats_reply_to(c->message.nats), err, detail, body);
-    end_call(c, TV_SERVED_ERROR, tv_err_info(err)->slug); /* of a closed list: no text of people */
+    end_call(c, tv_err_info(err)->http < 500 ? TV_SERVED_REFUSED : TV_SERVED_FAILED,
+             tv_err_info(err)->slug); /* of a closed list: no text of people */
 }
 
 void tv_bus_reply(struct tv_bus_call *c, struct tv_str body) {
@@ -341,10 +344,9 @@ void tv_bus_serve(struct tv_bus *b, const struct tv_bus_service *def) {
     s->bus = b;
     s->def = def;
     s->prefix_len = (size_t)len - 1;
-    s->served = tv_calloc(def->method_count * TV_SERVED_OUTCOMES, sizeof(struct tv_series *));
-    for (size_t i = 0; i < def->method_count * TV_SERVED_OUTCOMES; i++)
-        s->served[i] = tv_bus_served_series(def->name, def->methods[i / TV_SERVED_OUTCOMES],
-                                            i % TV_SERVED_OUTCOMES);
+    s->served = tv_calloc(def->method_count, sizeof(*s->served));
+    for (size_t i = 0; i < def->method_count; i++)
+        tv_bus_served_init(&s->served[i], def->name, def->methods[i]);
     s->srv = tv_bus_srv_new(b, &b->identity, def);
     STAILQ_INSERT_TAIL(&b->services, s, link);
     if (tv_bus_wire_usable(b->wire))

@@ -53,9 +53,10 @@ struct tv_bus_slot {
     tv_bus_reply_fn *on_reply;
     void *ctx;
     struct tv_bus_counted *counters; /* of the subject */
-    enum tv_err err;                 /* ended: how */
-    void *reply;                     /* ended with TV_OK: the message, owned; bus.c */
-    void *box;                       /* owned; bus.c */
+    int64_t started_us;
+    enum tv_err err; /* ended: how */
+    void *reply;     /* ended with TV_OK: the message, owned; bus.c */
+    void *box;       /* owned; bus.c */
     TAILQ_ENTRY(tv_bus_slot) link;
 };
 
@@ -275,10 +276,20 @@ void tv_bus_counters_done(struct tv_bus_counters *c);
 /* Those of a subject, by its text: there are as many as methods. Who makes up subjects shares the
  * series "other". */
 struct tv_bus_counted *tv_bus_counters_of(struct tv_bus_counters *c, const char *subject);
-void tv_bus_count_end(struct tv_bus_counted *c, enum tv_err err);
-enum tv_bus_served { TV_SERVED_OK, TV_SERVED_ERROR, TV_SERVED_DROPPED, TV_SERVED_OUTCOMES };
-struct tv_series *tv_bus_served_series(const char *service, const char *method,
-                                       enum tv_bus_served outcome);
+void tv_bus_count_end(struct tv_bus_counted *c, enum tv_err err, int64_t took_us);
+/* How a call that we serve ends. A refusal is the caller's fault (4xx), a failure is ours (5xx). */
+enum tv_bus_outcome {
+    TV_SERVED_OK,
+    TV_SERVED_REFUSED,
+    TV_SERVED_FAILED,
+    TV_SERVED_DROPPED,
+    TV_SERVED_OUTCOMES
+};
+struct tv_bus_served { /* the series of one method */
+    struct tv_series *ended[TV_SERVED_OUTCOMES], *seconds;
+};
+void tv_bus_served_init(struct tv_bus_served *s, const char *service, const char *method);
+void tv_bus_count_served(struct tv_bus_served *s, enum tv_bus_outcome outcome, int64_t took_us);
 
 /* -- bus.c --------------------------------------------------------------------------------------*/
 /* Answers a message that came by tv_bus_subscribe(). */

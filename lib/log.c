@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ static const char *const levels[] = {"debug", "info", "warn", "error"};
 static const char *service = "", *version = "";
 static enum tv_log_level least = TV_LOG_INFO;
 static void (*sink)(const char *line, size_t len);
+static atomic_uint_fast64_t written[TV_ARRAY_LEN(levels)];
 static _Thread_local const char *request_id, *trace_id;
 
 struct line {
@@ -53,6 +55,12 @@ void tv_log_context_set(const char *request_id_, const char *trace_id_) {
 }
 
 bool tv_log_enabled(enum tv_log_level level) { return level >= least; }
+
+uint64_t tv_log_lines(enum tv_log_level level) {
+    return atomic_load_explicit(&written[level], memory_order_relaxed);
+}
+
+const char *tv_log_level_name(enum tv_log_level level) { return levels[level]; }
 
 bool tv_log_level_parse(const char *text, enum tv_log_level *ret) {
     for (unsigned i = 0; i < TV_ARRAY_LEN(levels); i++) {
@@ -189,5 +197,6 @@ void tv_log_write(enum tv_log_level level, const char *message, const struct tv_
     memcpy(l->text + l->len, end, strlen(end));
     l->len += strlen(end);
     write_line(l);
+    atomic_fetch_add_explicit(&written[level], 1, memory_order_relaxed);
     errno = saved_errno;
 }

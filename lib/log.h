@@ -83,7 +83,11 @@ void tv_log_context_set(const char *request_id, const char *trace_id);
 bool tv_log_enabled(enum tv_log_level level);
 void tv_log_write(enum tv_log_level level, const char *message, const struct tv_log_field *fields,
                   size_t count);
-/* "debug", "info", "warn", "error"; false for anything else. */
+/* How many lines of a level were written since the start, by all threads; for admin.h. */
+uint64_t tv_log_lines(enum tv_log_level level);
+/* "debug", "info", "warn", "error". */
+const char *tv_log_level_name(enum tv_log_level level);
+/* The other way round; false for anything else. */
 TV_MUST_CHECK bool tv_log_level_parse(const char *text, enum tv_log_level *ret);
 
 #endif

@@ -297,6 +297,14 @@ static bool open_fds(double *ret) {
     return true;
 }
 
+static bool max_fds(double *ret) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return false;
+    *ret = limit.rlim_cur == RLIM_INFINITY ? HUGE_VAL : (double)limit.rlim_cur;
+    return true;
+}
+
 /* Asked once: the difference of two clocks would make it tremble from scrape to scrape. */
 static bool start_time(double *ret) {
     static double start;
@@ -323,6 +331,7 @@ static const struct process_metric {
     {"process_cpu_seconds_total", "User and system time spent.", "counter", cpu_seconds},
     {"process_resident_memory_bytes", "Memory in use.", "gauge", resident_bytes},
     {"process_open_fds", "Open file descriptors.", "gauge", open_fds},
+    {"process_max_fds", "How many file descriptors may be open.", "gauge", max_fds},
     {"process_start_time_seconds", "When the process started, since 1970.", "gauge", start_time},
 };
 

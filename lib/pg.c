@@ -36,6 +36,7 @@ struct tv_pg {
     struct link links[64];
     unsigned usable; /* links */
     struct known *known;
+    struct tv_series *waits;
     struct tv_pg_units waiting;
     unsigned waiting_count;
     struct tv_pg_units ended; /* to be told at the turn's end */
@@ -55,11 +56,27 @@ static struct tv_metric queries_metric = {
     .type = TV_COUNTER,
     .labels = {"statement", "outcome"},
 };
+static const char *const bad_outcomes[] = {"refused", "failed", "unknown"};
 static struct tv_metric seconds_metric = {
     .name = "tv_pg_seconds",
     .help = "Time of a unit from submitting to its answer, by its first statement",
     .type = TV_HISTOGRAM,
     .labels = {"statement"},
+};
+static const double wait_buckets[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                      0.05,   0.1,   0.25,   0.5,   1,    5};
+static struct tv_metric wait_metric = {
+    .name = "tv_pg_wait_seconds",
+    .help = "Time that units waited for a connection before they were sent to it",
+    .type = TV_HISTOGRAM,
+    .buckets = wait_buckets,
+    .bucket_count = TV_ARRAY_LEN(wait_buckets),
+};
+static struct tv_metric unsent_metric = {
+    .name = "tv_pg_unsent_total",
+    .help = "Units that no connection got: there was none, the queue was full, or it took too long",
+    .type = TV_COUNTER,
+    .labels = {"reason"},
 };
 static struct tv_metric waiting_metric = {
     .name = "tv_pg_waiting", .help = "Units that wait for a connection", .type = TV_GAUGE};
@@ -71,6 +88,26 @@ static struct tv_metric connections_metric = {
 };
 static struct tv_metric reconnects_metric = {
     .name = "tv_pg_reconnects_total", .help = "Connections lost or refused", .type = TV_COUNTER};
+
+/* Why a unit was not sent. */
+enum unsent { NO_CONNECTION, QUEUE_FULL, WAITED_TOO_LONG, UNSENT_COUNT };
+static const char *const unsent_labels[UNSENT_COUNT] = {
+    [NO_CONNECTION] = "no_connection",
+    [QUEUE_FULL] = "queue_full",
+    [WAITED_TOO_LONG] = "waited_too_long",
+};
+
+static struct tv_series *unsent_series(enum unsent why) {
+    return tv_metric_series(&unsent_metric, unsent_labels[why], NULL, NULL, NULL);
+}
+
+static void register_metrics(void) {
+    (void)tv_metric_single(&wait_metric);
+    (void)tv_metric_single(&waiting_metric);
+    (void)tv_metric_single(&reconnects_metric);
+    for (enum unsent why = 0; why < UNSENT_COUNT; why++)
+        (void)unsent_series(why);
+}
 
 static void show_waiting(const struct tv_pg *pg) {
     tv_set(tv_metric_single(&waiting_metric), pg->waiting_count);
@@ -140,6 +177,8 @@ static struct known *learn_statements(const struct tv_pg_config *c) {
         const char *name = c->statements[i]->name;
         known[i].statement = known[i].described.statement = c->statements[i];
         known[i].ok = tv_metric_series(&queries_metric, name, "ok", NULL, NULL);
+        for (size_t j = 0; j < TV_ARRAY_LEN(bad_outcomes); j++)
+            (void)tv_metric_series(&queries_metric, name, bad_outcomes[j], NULL, NULL);
         known[i].seconds = tv_metric_series(&seconds_metric, name, NULL, NULL, NULL);
     }
     qsort(known, c->statement_count, sizeof *known, compare_known);
@@ -163,8 +202,8 @@ static void free_results(struct tv_pg_unit *u) {
 
 static const char *outcome_label(enum tv_err err) {
     if (err == TV_ERR_UNKNOWN_OUTCOME)
-        return "unknown";
-    return tv_err_info(err)->http < 500 ? "refused" : "failed";
+        return bad_outcomes[2];
+    return bad_outcomes[tv_err_info(err)->http < 500 ? 0 : 1];
 }
 
 static void count_unit(const struct tv_pg *pg, const struct tv_pg_unit *u) {
@@ -231,6 +270,7 @@ static void on_deadline(void *ctx) {
         }
         TAILQ_REMOVE(&pg->waiting, u, link);
         pg->waiting_count--;
+        tv_inc(unsent_series(WAITED_TOO_LONG));
         end_unit(pg, u, TV_ERR_DEADLINE);
     }
     if (next_us != INT64_MAX)
@@ -240,6 +280,7 @@ static void on_deadline(void *ctx) {
 
 static void unit_waits(struct tv_pg *pg, struct tv_pg_unit *u) {
     pg->waiting_count++;
+    u->waits_since_us = tv_clock_mono_us();
     set_deadline(pg, u->deadline_us);
     tv_turn_arm(pg->loop, &pg->turn);
 }
@@ -274,10 +315,13 @@ static void dispatch(struct tv_pg *pg) {
             break;
         TAILQ_REMOVE(&pg->waiting, u, link);
         pg->waiting_count--;
-        if (conn == NULL)
+        if (conn == NULL) {
+            tv_inc(unsent_series(WAITED_TOO_LONG));
             end_unit(pg, u, TV_ERR_DEADLINE);
-        else
+        } else {
+            tv_observe(pg->waits, (double)(now_us - u->waits_since_us) / 1e6);
             tv_pg_conn_put(conn, u);
+        }
     }
     for (unsigned i = 0; i < pg->config.connections; i++)
         tv_pg_conn_flush(pg->links[i].conn);
@@ -306,6 +350,7 @@ void tv_pg_submit(struct tv_pg *pg, const struct tv_pg_query *queries, unsigned 
         u->read_only = u->read_only && queries[i].statement->read_only;
     }
     if (pg->closing || pg->usable == 0 || pg->waiting_count >= pg->config.queue_max) {
+        tv_inc(unsent_series(pg->closing || pg->usable == 0 ? NO_CONNECTION : QUEUE_FULL));
         end_unit(pg, u, TV_ERR_UNAVAILABLE);
         return;
     }
@@ -409,6 +454,8 @@ struct tv_pg *tv_pg_new(struct tv_loop *l, const struct tv_pg_config *c) {
     pg->turn = (struct tv_turn){.fn = on_turn, .ctx = pg};
     pg->deadline = tv_timer_new(l, on_deadline, pg);
     pg->known = learn_statements(c);
+    register_metrics();
+    pg->waits = tv_metric_single(&wait_metric);
     TAILQ_INIT(&pg->waiting);
     TAILQ_INIT(&pg->ended);
     for (unsigned i = 0; i < c->connections; i++) {

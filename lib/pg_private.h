@@ -34,6 +34,7 @@ struct tv_pg_unit {
     void *ctx;
     int64_t deadline_us;
     int64_t submitted_us;
+    int64_t waits_since_us; /* for a connection, this time */
     unsigned count;
     unsigned answered;   /* results so far */
     unsigned collisions; /* times it was sent again for that */

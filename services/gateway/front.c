@@ -31,6 +31,17 @@ static struct tv_metric seconds = {
     .buckets = seconds_buckets,
     .bucket_count = TV_ARRAY_LEN(seconds_buckets),
 };
+static struct tv_metric problems_total = {
+    .name = "tv_http_problems_total",
+    .help = "Problems answered, by what is wrong (the end of their type)",
+    .type = TV_COUNTER,
+    .labels = {"code"},
+};
+static struct tv_metric connections = {
+    .name = "tv_http_connections",
+    .help = "Connections of clients that are open",
+    .type = TV_GAUGE,
+};
 /* By the first digit of a status. */
 #define CLASS_MIN 2
 static const char *const status_classes[] = {
@@ -40,6 +51,7 @@ static const char *const status_classes[] = {
 enum { ROW_WEB = TV_ROUTE_COUNT, ROW_NONE, ROWS };
 static struct tv_series *count_of[ROWS][TV_ARRAY_LEN(status_classes)];
 static struct tv_series *seconds_of[ROWS];
+static struct tv_series *problem_of[TV_ERR_COUNT];
 
 static unsigned row_of(const struct flight *f) {
     return f->route != NULL ? f->route->id : f->of_web ? ROW_WEB : ROW_NONE;
@@ -49,7 +61,17 @@ static const char *label_of(unsigned row) {
     return row < TV_ROUTE_COUNT ? tv_routes[row].label : row == ROW_WEB ? "web" : "none";
 }
 
-void front_init(void) {
+static double count_connections(void *ctx) {
+    const struct gateway *g = ctx;
+    return g->httpd == NULL ? 0 : tv_httpd_connections(g->httpd);
+}
+
+void front_init(struct gateway *g) {
+    connections.read = count_connections;
+    connections.read_ctx = g;
+    tv_metric_register(&connections);
+    for (enum tv_err e = TV_OK + 1; e < TV_ERR_COUNT; e++)
+        problem_of[e] = tv_metric_series(&problems_total, tv_err_info(e)->slug, NULL, NULL, NULL);
     for (unsigned r = 0; r < ROWS; r++) {
         const char *label = label_of(r);
         for (unsigned c = CLASS_MIN; c < TV_ARRAY_LEN(status_classes); c++)
@@ -65,6 +87,8 @@ static void count_and_log(const struct flight *f) {
     int64_t took_us = tv_clock_mono_us() - f->started_us;
     if (class >= CLASS_MIN && class < TV_ARRAY_LEN(status_classes))
         tv_inc(count_of[row][class]);
+    if (f->problem != NULL)
+        tv_inc(problem_of[tv_err_by_slug(f->problem)]);
     if (f->state != FLIGHT_STREAMING)
         tv_observe(seconds_of[row], (double)took_us / (double)TV_US_PER_S);
 

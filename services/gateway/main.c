@@ -91,7 +91,7 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     g->secure = strncmp(g->conf->public_url, "https:", 6) == 0;
     flights_init(&g->flights);
     flows_check();
-    front_init();
+    front_init(g);
     g->router = tv_router_new(tv_routes, TV_ROUTE_COUNT);
     g->limits = tv_limits_new(LIMIT_BUCKETS, (unsigned)g->conf->rate_percent);
     g->streams = tv_streams_new(g);

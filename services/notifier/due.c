@@ -52,6 +52,17 @@ static struct tv_metric backlog = {
     .help = "Due rows that waited at the last Fire, up to 1000.",
     .type = TV_GAUGE,
 };
+static struct tv_metric next_due = {
+    .name = "tv_notify_next_due_timestamp_seconds",
+    .help =
+        "When the earliest due row that has not fired is due, on the database's clock; 0: none.",
+    .type = TV_GAUGE,
+};
+static struct tv_metric last_fire = {
+    .name = "tv_notify_last_fire_timestamp_seconds",
+    .help = "The database's time at the last Fire that went well; 0: none did.",
+    .type = TV_GAUGE,
+};
 static struct tv_metric fire_errors = {
     .name = "tv_notify_fire_errors_total",
     .help = "Fires that failed, by code.",
@@ -59,11 +70,18 @@ static struct tv_metric fire_errors = {
     .labels = {"code"},
 };
 
+static const enum tv_err usual_errors[] = {TV_ERR_UNAVAILABLE, TV_ERR_DEADLINE,
+                                           TV_ERR_UNKNOWN_OUTCOME, TV_ERR_INTERNAL};
+
 static void register_metrics(void) {
     (void)tv_metric_single(&lateness);
     (void)tv_metric_single(&expired);
     (void)tv_metric_single(&backlog);
-    tv_metric_register(&fire_errors);
+    (void)tv_metric_single(&next_due);
+    (void)tv_metric_single(&last_fire);
+    /* Those that happen when something is away: there from the start, so that the first is seen. */
+    for (size_t i = 0; i < TV_ARRAY_LEN(usual_errors); i++)
+        (void)tv_metric_series(&fire_errors, tv_err_info(usual_errors[i])->slug, NULL, NULL, NULL);
 }
 
 /* -- firing -------------------------------------------------------------------------------------*/
@@ -135,6 +153,8 @@ static void on_fired(struct tv_due *d, const Televisit__V1__FireReply *reply) {
         tv_log_info("firing works again", F_INT(ATTEMPT, d->clock.failures));
     if (reply->fired > 0 || reply->expired > 0)
         tv_log_debug("fired", F_INT(COUNT, reply->fired), F_INT(VALUE, reply->expired));
+    tv_set(tv_metric_single(&next_due), (double)r.next_due_db_us / 1e6);
+    tv_set(tv_metric_single(&last_fire), (double)now_db_us / 1e6);
     tv_due_clock_replied(&d->clock, tv_clock_mono_us(), &r);
     tell_news(d, reply);
 }

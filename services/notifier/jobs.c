@@ -91,15 +91,23 @@ static struct tv_metric claim_errors = {
     .labels = {"code"},
 };
 
+static const char *const ways[] = {"done", "again", "retry", "dead", "lost"};
+static const enum tv_err usual_errors[] = {TV_ERR_UNAVAILABLE, TV_ERR_DEADLINE,
+                                           TV_ERR_UNKNOWN_OUTCOME, TV_ERR_INTERNAL};
+
 static void register_metrics(void) {
     tv_metric_register(&jobs_total);
-    for (size_t i = 0; i < tv_kind_count; i++)
-        (void)tv_metric_series(&jobs_total, tv_kinds[i].name, "done", NULL, NULL);
     tv_metric_register(&job_seconds);
+    for (size_t i = 0; i < tv_kind_count; i++) {
+        for (size_t o = 0; o < TV_ARRAY_LEN(ways); o++)
+            (void)tv_metric_series(&jobs_total, tv_kinds[i].name, ways[o], NULL, NULL);
+        (void)tv_metric_series(&job_seconds, tv_kinds[i].name, NULL, NULL, NULL);
+    }
     (void)tv_metric_single(&job_lateness);
     (void)tv_metric_single(&backlog);
     (void)tv_metric_single(&dead);
-    tv_metric_register(&claim_errors);
+    for (size_t i = 0; i < TV_ARRAY_LEN(usual_errors); i++)
+        (void)tv_metric_series(&claim_errors, tv_err_info(usual_errors[i])->slug, NULL, NULL, NULL);
 }
 
 static const char *kind_label(const struct tv_job *j) {

@@ -69,10 +69,10 @@ static void count_room(const char *what, double n) {
     tv_add(tv_metric_series(&rooms_total, what, NULL, NULL, NULL), n);
 }
 
-static void end_if_done(struct tv_sweep *s) {
-    static const char *const outcomes[] = {
-        [TV_PULSE_SWEPT] = "done", [TV_PULSE_UNLISTED] = "unlisted", [TV_PULSE_UNSWEPT] = "failed"};
+static const char *const outcomes[] = {
+    [TV_PULSE_SWEPT] = "done", [TV_PULSE_UNLISTED] = "unlisted", [TV_PULSE_UNSWEPT] = "failed"};
 
+static void end_if_done(struct tv_sweep *s) {
     if (!s->under_way || s->arena != NULL || s->in_flight > 0 || !TAILQ_EMPTY(&s->waiting) ||
         !TAILQ_EMPTY(&s->failed))
         return;
@@ -277,7 +277,8 @@ struct tv_sweep *tv_sweep_new(struct tv_loop *l, struct tv_bus *b, const struct 
     TAILQ_INIT(&s->failed);
     TAILQ_INIT(&s->making);
     s->again = tv_timer_new(l, on_again, s);
-    (void)tv_metric_series(&sweeps_total, "done", NULL, NULL, NULL);
+    for (size_t i = 0; i < TV_ARRAY_LEN(outcomes); i++)
+        (void)tv_metric_series(&sweeps_total, outcomes[i], NULL, NULL, NULL);
     count_room("stray", 0);
     count_room("lost", 0);
     count_room("made", 0);

@@ -37,8 +37,10 @@ static const char *const types[] = {
 };
 
 void tv_tell_init(void) {
-    tv_metric_register(&told_total);
-    tv_metric_register(&unsent_total);
+    for (size_t i = 0; i < TV_ARRAY_LEN(types); i++)
+        (void)tv_metric_series(&told_total, types[i], NULL, NULL, NULL);
+    (void)tv_metric_series(&unsent_total, "malformed", NULL, NULL, NULL);
+    (void)tv_metric_series(&unsent_total, tv_err_info(TV_ERR_UNAVAILABLE)->slug, NULL, NULL, NULL);
 }
 
 static void count_told(const char *type) {

@@ -179,7 +179,8 @@ struct tv_media_watch *tv_media_watch_new(struct tv_loop *l, struct tv_bus *b) {
 
     w->loop = l;
     w->bus = b;
-    tv_metric_register(&livekit_up);
+    /* livekit_up waits for the first answer: nobody shall be woken by a 0 that means "not known".
+     */
     (void)tv_metric_single(&outage);
     tv_random(&seed, sizeof(seed));
     tv_pulse_init(&w->pulse, seed);

@@ -96,6 +96,18 @@ static void test_health_and_description(void **state) {
     expect_status(g, &r, 200);
 }
 
+/* And each problem by its name, whichever the route. */
+static void test_problems_are_counted(void **state) {
+    static const char name[] = "tv_http_problems_total{code=\"not-found\"}";
+    double before = test_gateway_metric(g, name);
+    assert_true(before >= 0);
+    assert_true(test_gateway_metric(g, "tv_http_problems_total{code=\"media-unavailable\"}") == 0);
+    struct test_answer r = test_ask(g, "GET", "/v1/nothing", NULL, NULL);
+    expect_problem(g, &r, TV_ERR_NOT_FOUND);
+    test_gateway_until_metric(g, name, before + 1);
+    assert_true(test_gateway_metric(g, "tv_http_connections") >= 0);
+}
+
 /* Each answer is counted with its own class of status. */
 static void test_counts(void **state) {
     static const struct {
@@ -849,6 +861,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_keys_and_versions, clear),
         cmocka_unit_test_teardown(test_no_service, clear),
         cmocka_unit_test_teardown(test_counts, clear),
+        cmocka_unit_test_teardown(test_problems_are_counted, clear),
     };
     const struct CMUnitTest with_services[] = {
         cmocka_unit_test_teardown(test_book, clear),

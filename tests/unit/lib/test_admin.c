@@ -13,6 +13,7 @@
 
 #include "lib/admin.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/metrics.h"
 #include "lib/str.h"
@@ -129,6 +130,8 @@ static void test_ready_when_all_needs_are_met(void **state) {
     expect("GET", "/readyz", 503, "draining\nbus ok\npostgres ok\n");
 }
 
+static void forget(const char *line, size_t len) {}
+
 static void test_metrics(void **state) {
     static struct tv_metric made = {
         .name = "tv_test_made_total", .help = "Made.", .type = TV_COUNTER};
@@ -139,6 +142,35 @@ static void test_metrics(void **state) {
     assert_non_null(strstr(text, "Content-Type: text/plain; version=0.0.4"));
     assert_non_null(strstr(text, "\ntv_test_made_total 1\n"));
     assert_non_null(strstr(text, "\nprocess_resident_memory_bytes "));
+}
+
+/* What /readyz says in words, and the log by its levels. */
+static void test_metrics_of_needs_and_lines(void **state) {
+    static const struct {
+        bool bus, store;
+        const char *lines[3];
+    } rows[] = {
+        {false, true, {"\ntv_ready 0\n", "{need=\"bus\"} 0\n", "{need=\"postgres\"} 1\n"}},
+        {true, false, {"\ntv_ready 0\n", "{need=\"bus\"} 1\n", "{need=\"postgres\"} 0\n"}},
+        {true, true, {"\ntv_ready 1\n", "{need=\"bus\"} 1\n", "{need=\"postgres\"} 1\n"}},
+    };
+
+    for (size_t i = 0; i < TV_ARRAY_LEN(rows); i++) {
+        t.bus_met = rows[i].bus;
+        t.store_met = rows[i].store;
+        const char *text = ask("GET", "/metrics");
+        for (size_t j = 0; j < TV_ARRAY_LEN(rows[i].lines); j++)
+            assert_non_null(strstr(text, rows[i].lines[j]));
+    }
+    assert_non_null(strstr(ask("GET", "/metrics"), "\ntv_log_lines_total{level=\"error\"} 0\n"));
+    tv_log_set_sink(forget);
+    tv_log_error("one");
+    tv_log_error("two");
+    tv_log_set_sink(NULL);
+    assert_non_null(strstr(ask("GET", "/metrics"), "\ntv_log_lines_total{level=\"error\"} 2\n"));
+    assert_non_null(strstr(ask("GET", "/metrics"), "\ntv_log_lines_total{level=\"error\"} 2\n"));
+    tv_admin_drain(t.admin);
+    assert_non_null(strstr(ask("GET", "/metrics"), "\ntv_ready 0\n"));
 }
 
 static void test_nothing_else(void **state) {
@@ -165,8 +197,12 @@ static void test_an_address_that_cannot_be_had(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_alive_whatever_happens), T(test_ready_when_all_needs_are_met),  T(test_metrics),
-        T(test_nothing_else),           T(test_an_address_that_cannot_be_had),
+        T(test_alive_whatever_happens),
+        T(test_ready_when_all_needs_are_met),
+        T(test_metrics),
+        T(test_metrics_of_needs_and_lines),
+        T(test_nothing_else),
+        T(test_an_address_that_cannot_be_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,11 +98,18 @@ static void test_levels(void **state) {
         assert_int_equal(parsed, least);
         tv_log_init("gateway", "1.2.3", parsed);
         lines = 0;
+        uint64_t before[TV_ARRAY_LEN(names)];
+        for (unsigned l = TV_LOG_DEBUG; l <= TV_LOG_ERROR; l++)
+            before[l] = tv_log_lines(l);
         tv_log_debug("d");
         tv_log_info("i");
         tv_log_warn("w");
         tv_log_error("e");
         assert_int_equal(lines, 4 - (int)least);
+        for (unsigned l = TV_LOG_DEBUG; l <= TV_LOG_ERROR; l++) {
+            assert_int_equal(tv_log_lines(l) - before[l], l >= least);
+            assert_string_equal(tv_log_level_name(l), names[l]);
+        }
     }
     enum tv_log_level level = TV_LOG_WARN;
     assert_false(tv_log_level_parse("INFO", &level));

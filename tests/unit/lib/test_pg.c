@@ -189,6 +189,7 @@ static int tear_down(void **state) {
     tv_loop_free(loop);
     if (postgres.proc == NULL)
         test_postgres_restart(&postgres);
+    tv_metrics_done();
     return 0;
 }
 
@@ -406,6 +407,15 @@ static void test_callback_submits(void **state) {
     wait_for(&c.answer, 1);
 }
 
+static void assert_metric(const char *text) {
+    struct tv_buf out = TV_BUF_INIT(1024 * 1024);
+    tv_metrics_write(&out);
+    bool found = strstr(out.data, text) != NULL;
+    tv_buf_done(&out);
+    if (!found)
+        fail_msg("no metric %s", text);
+}
+
 /* -- bounds -------------------------------------------------------------------------------------*/
 
 static void test_queue_bound(void **state) {
@@ -421,6 +431,18 @@ static void test_queue_bound(void **state) {
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(a[i].err, i < 3 ? TV_OK : TV_ERR_UNAVAILABLE);
     assert_true(a[4].error.retry_after_s > 0);
+    assert_metric("tv_pg_unsent_total{reason=\"queue_full\"} 2\n");
+}
+
+/* What waits behind a nap of 0.3 s on the only connection has waited that long. */
+static void test_waits_are_measured(void **state) {
+    open_pool(1, 1);
+    struct answer a[2];
+    SUBMIT(&nap, "0.3", &a[0]);
+    SUBMIT(&echo, "x", &a[1]);
+    wait_for(a, 2);
+    assert_metric("tv_pg_wait_seconds_bucket{le=\"0.25\"} 1\n");
+    assert_metric("tv_pg_wait_seconds_count 2\n");
 }
 
 static void test_deadline_while_waiting(void **state) {
@@ -589,15 +611,6 @@ static void test_server_that_only_reads(void **state) {
     assert_true(tv_loop_run_until(loop, is_usable, NULL, WAIT_US));
 }
 
-static void assert_metric(const char *text) {
-    struct tv_buf out = TV_BUF_INIT(1024 * 1024);
-    tv_metrics_write(&out);
-    bool found = strstr(out.data, text) != NULL;
-    tv_buf_done(&out);
-    if (!found)
-        fail_msg("no metric %s", text);
-}
-
 static void test_metrics(void **state) {
     STATEMENT(counted, false, "select 1 / $1::int", "n", NULL);
     const struct tv_pg_statement *const only[] = {&counted};
@@ -606,6 +619,8 @@ static void test_metrics(void **state) {
     c.statement_count = 1;
     open_with(c);
     assert_metric("tv_pg_connections{state=\"usable\"} 3\n");
+    assert_metric("tv_pg_queries_total{statement=\"counted\",outcome=\"unknown\"} 0\n");
+    assert_metric("tv_pg_wait_seconds_count 0\n");
     ask(&counted, (const char *const[]){"1"});
     ask(&counted, (const char *const[]){"2"});
     ask(&counted, (const char *const[]){"0"});
@@ -617,10 +632,17 @@ static void test_metrics(void **state) {
     assert_metric("tv_pg_queries_total{statement=\"counted\",outcome=\"failed\"} 1\n");
     assert_metric("tv_pg_seconds_count{statement=\"counted\"} 4\n");
     assert_metric("tv_pg_waiting 0\n");
+    assert_metric("tv_pg_wait_seconds_count 3\n"); /* the late one got no connection */
+    assert_metric("tv_pg_unsent_total{reason=\"waited_too_long\"} 1\n");
+    assert_metric("tv_pg_unsent_total{reason=\"queue_full\"} 0\n");
+    assert_metric("tv_pg_unsent_total{reason=\"no_connection\"} 0\n");
+    assert_metric("tv_pg_reconnects_total 0\n");
     test_postgres_kill(&postgres);
     assert_true(tv_loop_run_until(loop, is_down, NULL, WAIT_US));
     assert_metric("tv_pg_connections{state=\"usable\"} 0\n");
     assert_metric("tv_pg_connections{state=\"down\"} 3\n");
+    assert_int_equal(ask(&counted, (const char *const[]){"1"}).err, TV_ERR_UNAVAILABLE);
+    assert_metric("tv_pg_unsent_total{reason=\"no_connection\"} 1\n");
 }
 
 static bool naps_run(void *ctx) {
@@ -776,6 +798,7 @@ int main(void) {
         TEST(test_large_values),
         TEST(test_callback_submits),
         TEST(test_queue_bound),
+        TEST(test_waits_are_measured),
         TEST(test_deadline_while_waiting),
         TEST(test_deadline_that_is_over),
         TEST(test_statement_timeout),

@@ -495,6 +495,8 @@ static void test_counts(void **state) {
         "\ntv_notify_expired_total 7\n",
         "\ntv_notify_backlog 3\n",
         "\ntv_notify_fire_errors_total{code=\"unavailable\"} 1\n",
+        "\ntv_notify_fire_errors_total{code=\"deadline\"} 0\n",
+        "\ntv_notify_next_due_timestamp_seconds 0\n",          /* nothing waits */
         "\ntv_notify_lateness_seconds_bucket{le=\"0.5\"} 3\n", /* the fourth is a minute late */
         "\ntv_notify_lateness_seconds_count 4\n",
     };
