@@ -19,7 +19,8 @@ fail() {
 command -v go >/dev/null || fail "Go >= $GO_MINIMUM is needed to build Kubernetes and is not in PATH"
 have=$(go env GOVERSION)
 have=${have#go}
-[[ $(printf '%s\n' "$GO_MINIMUM" "$have" | sort -V | head -n 1) == "$GO_MINIMUM" ]] ||
+oldest=$(printf '%s\n' "$GO_MINIMUM" "$have" | sort -V | head -n 1)
+[[ $oldest == "$GO_MINIMUM" ]] ||
     fail "Go >= $GO_MINIMUM is needed to build Kubernetes, this one is $have"
 
 mkdir -p "$target"

@@ -54,12 +54,13 @@ def control_plane(cluster: Cluster) -> list[Part]:
 
 def of_node(cluster: Cluster, node: Node) -> list[Part]:
     return [
-        Part(f"containerd-{node.number}", node, ["containerd", f"--config={_containerd(cluster, node)}"]),
+        Part(f"containerd-{node.number}", node, [
+            "containerd", f"--config={_containerd(cluster, node)}"]),
         Part(f"kubelet-{node.number}", node, [
             str(cluster.bin / "kubelet"), f"--config={_kubelet(cluster, node)}",
-            f"--kubeconfig={cluster.pki / node.name}.conf", f"--root-dir={cluster.of(node)}/kubelet",
-            f"--cert-dir={cluster.of(node)}/pki", f"--hostname-override={node.name}",
-            f"--node-ip={node.address}"]),
+            f"--kubeconfig={cluster.pki}/{node.name}.conf", f"--hostname-override={node.name}",
+            f"--node-ip={node.address}", f"--root-dir={cluster.of(node)}/kubelet",
+            f"--cert-dir={cluster.of(node)}/pki"]),
         Part(f"proxy-{node.number}", node, [
             str(cluster.bin / "kube-proxy"), f"--config={_proxy(cluster, node)}"])]
 

@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <sys/wait.h>
 
-int main(void)
-{
+int main(void) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
