@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-command -v go >/dev/null || fail "Go >= $GO_MINIMUM is needed to build Kubernetes and is not in PATH"
+command -v go >/dev/null || fail "Go >= $GO_MINIMUM builds Kubernetes and is not in PATH"
 have=$(go env GOVERSION)
 have=${have#go}
 oldest=$(printf '%s\n' "$GO_MINIMUM" "$have" | sort -V | head -n 1)
