@@ -9,6 +9,7 @@
 #include "lib/service.h"
 #include "services/appointments/app.h"
 #include "services/appointments/migrate.h"
+#include "services/appointments/operator.h"
 
 #define HOUR_US (3600 * TV_US_PER_S)
 
@@ -43,24 +44,19 @@ static int run_migrate(const void *conf, int argc, char **argv) {
 
 /* For seeding accounts: what credential.password_hash holds. */
 static int run_hash_password(const void *conf, int argc, char **argv) {
-    const struct app_conf *c = conf;
-    char password[1026], hash[TV_PASSWORD_HASH_MAX];
-    if (fgets(password, sizeof(password), stdin) == NULL) {
-        fprintf(stderr, "appointments: no password on stdin\n");
-        return EXIT_FAILURE;
-    }
-    password[strcspn(password, "\n")] = '\0';
-    tv_crypto_init();
-    bool done = tv_password_hash(tv_str(password), (uint64_t)c->password_passes,
-                                 (size_t)c->password_memory_mib << 20, hash);
-    tv_wipe(password, sizeof(password));
-    if (done)
+    char hash[TV_PASSWORD_HASH_MAX];
+    const char *fault = operator_hash_password(conf, stdin, 1, hash);
+    if (fault != NULL)
+        fprintf(stderr, "hash-password: %s\n", fault);
+    else
         puts(hash);
-    return done ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fault == NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static const struct tv_service_command commands[] = {
     {"migrate", "brings the schema of the database up to date", run_migrate},
+    {"add-clinic", "makes a clinic", operator_run},
+    {"add-person", "makes somebody who can log in; the password comes on stdin", operator_run},
     {"hash-password", "reads a password from stdin and writes its hash", run_hash_password},
 };
 
@@ -172,4 +168,7 @@ static const struct tv_service definition = {
     .stop = stop,
 };
 
-int main(int argc, char **argv) { return tv_service_run(&definition, argc, argv); }
+int main(int argc, char **argv) {
+    /* Before there is a configuration: whoever asks may have none yet. */
+    return operator_help(argc, argv) ? EXIT_SUCCESS : tv_service_run(&definition, argc, argv);
+}

@@ -95,12 +95,13 @@ class Person:
 
 
 class Rig:
-    def __init__(self, *settings):
+    def __init__(self, *settings, seed=True):
         self.dir = Path(tempfile.mkdtemp(prefix="televisit-"))
         options = [word for s in settings for word in ("--set", s)]
         self.ctl("up", "--detach", "--ports", "free", "--variant", VARIANT,
                  "--set", "gateway:TELEVISIT_RATE_PERCENT=0",
-                 "--set", "gateway:TELEVISIT_WEB_DIR=", *options)  # built or not, it is no matter
+                 "--set", "gateway:TELEVISIT_WEB_DIR=", *options,  # built or not, it is no matter
+                 *(() if seed else ("--no-seed",)))
         self.info = json.loads(self.ctl("info"))
         self.port = int(self.info["parts"]["gateway"]["url"].rsplit(":", 1)[1])
         self.clinic = self.info["demo"]["clinic"]

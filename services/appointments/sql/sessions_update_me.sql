@@ -1,13 +1,10 @@
 -- Sets the caller's :language and :time_zone; one that is empty stays. No row: the account is gone.
--- The languages that the pages have stand here and nowhere else in the services.
 WITH asked AS MATERIALIZED (
     SELECT nullif(:language, '') AS language, nullif(:time_zone, '') AS time_zone
 ),
 fit AS MATERIALIZED (
     SELECT asked.*, CASE
-        WHEN lower(split_part(language, '-', 1)) NOT IN ('en', 'fr', 'de', 'es', 'ar')
-            THEN tv.fail('invalid', 'must be en, fr, de, es or ar, also with a region: de-CH',
-                         '/language')
+        -- include: language_is_known.sql
         WHEN time_zone IS NOT NULL
              AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = asked.time_zone)
             THEN tv.fail('invalid', 'is not a time zone that is known here', '/timeZone')
