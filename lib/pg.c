@@ -298,7 +298,7 @@ static struct tv_pg_conn *least_loaded(const struct tv_pg *pg) {
     unsigned best_load = pg->config.window;
     for (unsigned i = 0; i < pg->config.connections; i++) {
         const struct link *l = &pg->links[i];
-        if (l->usable && tv_pg_conn_load(l->conn) < best_load) {
+        if (l->usable && tv_pg_conn_takes(l->conn) && tv_pg_conn_load(l->conn) < best_load) {
             best = l->conn;
             best_load = tv_pg_conn_load(best);
         }

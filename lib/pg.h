@@ -1,4 +1,4 @@
-/* pg.h - PostgreSQL without waiting. lib/pg_conn.c is the only file that knows libpq.
+/* pg.h - PostgreSQL without waiting. lib/pg_conn.c and lib/pg_script.c know libpq.
  *
  * A pool of non-blocking connections in pipeline mode. The work of the pool is a *unit*: one or
  * more prepared statements that run as one transaction (the statements between two pipeline
@@ -17,10 +17,12 @@
  *                              a `read_only` unit is sent once more, then TV_ERR_UNAVAILABLE
  * A unit that collides with another transaction (40001, 40P01) is sent again up to three times.
  * A lost connection is made again for ever with decorrelated jitter (100 ms to 5 s); units that
- * were only waiting go to another or to the next connection. A connection is usable when every
- * statement is prepared on it: with a schema that is too old the pool stays unusable, says why in
- * tv_pg_last_error(), and comes up by itself after the migration. Host names in the URL are looked
- * up by libpq while the loop waits.
+ * were only waiting go to another or to the next connection. A connection is usable when `check`
+ * has accepted what it finds there and every statement is prepared: with a schema that is too old
+ * the pool stays unusable, says why in tv_pg_last_error(), and comes up by itself after the
+ * migration. When the schema changes beneath prepared statements (another database was restored in
+ * its place), a unit that met it is sent again elsewhere and its connection is made anew, check
+ * included. Host names in the URL are looked up by libpq while the loop waits.
  *
  * A statement that raises SQLSTATE TVnnn (a function tv.fail) is the error with that HTTP number;
  * its message is the slug, its detail what a person may see, and its column, if it has one, the
@@ -44,6 +46,8 @@ struct tv_pg_statement {
     bool read_only; /* `-- read only` in the header of the file */
 };
 
+struct tv_pg_result;
+
 struct tv_pg_config {
     const char *url; /* conninfo or postgres:// URI; borrowed */
     const char *application_name;
@@ -53,6 +57,11 @@ struct tv_pg_config {
     int64_t statement_timeout_us;
     const struct tv_pg_statement *const *statements; /* prepared on every connection at connect */
     size_t statement_count;
+    /* What a new connection is asked before anything is prepared, and who judges the rows; there
+     * are none as well when a table of the query is not there. False: `why` becomes the last error,
+     * and the connection is tried again. NULL: nothing is asked. */
+    const char *check_text;
+    bool (*check)(void *ctx, const struct tv_pg_result *rows, char why[static 128]);
     /* Told when the first connection becomes usable, or none is left. */
     void (*on_state)(void *ctx, bool usable);
     void *ctx;
@@ -70,7 +79,6 @@ const char *tv_pg_last_error(const struct tv_pg *pg);
 
 /* The columns of a statement, without rows, as the server described them when it was prepared;
  * NULL before the first connection. Borrowed until the next turn. */
-struct tv_pg_result;
 const struct tv_pg_result *tv_pg_described(const struct tv_pg *pg, const struct tv_pg_statement *s);
 
 /* Rows of one statement, borrowed until the callback returns. */

@@ -1,4 +1,4 @@
-/* pg_conn.c - one connection: the only file that knows libpq. See pg_private.h. */
+/* pg_conn.c - one connection. See pg_private.h. */
 #include <fcntl.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define STALL_GRACE_US (2 * TV_US_PER_S)
 #define GROUP_MAX 16
 
-enum conn_state { CONN_CLOSED, CONN_OPENING, CONN_PREPARING, CONN_READY };
+enum conn_state { CONN_CLOSED, CONN_OPENING, CONN_CHECKING, CONN_PREPARING, CONN_READY };
 
 struct tv_pg_conn {
     struct tv_loop *loop;
@@ -26,6 +26,7 @@ struct tv_pg_conn {
     struct tv_watch *watch;
     struct tv_timer *timer; /* opening: gives up; ready: looks for a server that says nothing */
     bool timer_set;
+    bool outdated;            /* the schema is not that for which statements were prepared */
     int64_t progress_us;      /* when the server last said something, or was first asked */
     size_t prepared;          /* results of preparing and describing so far */
     struct tv_pg_units units; /* in the order of the pipeline; the first `written` were sent */
@@ -55,10 +56,8 @@ static void session_options(const struct tv_pg_config *c, struct tv_buf *out) {
                   (long long)(c->statement_timeout_us / TV_US_PER_MS));
 }
 
-/* Starts to connect, or connects at once with `connect`. What stands before `dbname` is a default
- * that the URL may change. */
-static PGconn *connect_with(PGconn *(*connect)(const char *const *, const char *const *, int),
-                            const struct tv_pg_config *c) {
+/* What stands before `dbname` is a default that the URL may change. */
+PGconn *tv_pg_connect(const struct tv_pg_config *c, bool wait) {
     struct tv_buf options = TV_BUF_INIT(8192);
     session_options(c, &options);
     const char *const settings[][2] = {
@@ -80,7 +79,7 @@ static PGconn *connect_with(PGconn *(*connect)(const char *const *, const char *
         names[i] = settings[i][0];
         values[i] = settings[i][1];
     }
-    PGconn *pq = connect(names, values, 1);
+    PGconn *pq = (wait ? PQconnectdbParams : PQconnectStartParams)(names, values, 1);
     tv_buf_done(&options);
     if (pq == NULL)
         tv_panic("out of memory");
@@ -118,6 +117,7 @@ void tv_pg_conn_close(struct tv_pg_conn *c) {
     tv_timer_clear(c->timer);
     c->timer_set = false;
     PQfinish(TV_TAKE_PTR(c->pq));
+    c->outdated = false;
     c->state = CONN_CLOSED;
 }
 
@@ -148,7 +148,7 @@ static bool watch_socket(struct tv_pg_conn *c, unsigned events) {
 void tv_pg_conn_open(struct tv_pg_conn *c) {
     assert(c->state == CONN_CLOSED);
     c->state = CONN_OPENING;
-    c->pq = connect_with(PQconnectStartParams, c->config);
+    c->pq = tv_pg_connect(c->config, false);
     set_timer(c, CONNECT_MAX_US);
     if (PQstatus(c->pq) == CONNECTION_BAD)
         lose(c, PQerrorMessage(c->pq));
@@ -183,13 +183,32 @@ static void prepare_all(struct tv_pg_conn *c) {
     const struct tv_pg_config *config = c->config;
     c->state = CONN_PREPARING;
     c->prepared = 0;
-    bool ok = PQsetnonblocking(c->pq, 1) == 0 && PQenterPipelineMode(c->pq) == 1;
+    bool ok = true;
     for (size_t i = 0; ok && i < config->statement_count; i++) {
         const struct tv_pg_statement *s = config->statements[i];
         ok = PQsendPrepare(c->pq, s->name, s->text, 0, NULL) == 1 &&
              PQsendDescribePrepared(c->pq, s->name) == 1;
     }
     if (ok && send_sync(c))
+        flush(c);
+    else
+        lose(c, PQerrorMessage(c->pq));
+}
+
+/* Statements are prepared on what the check has accepted: their faults would only name the first
+ * thing that is missing. */
+static void begin_session(struct tv_pg_conn *c) {
+    if (PQsetnonblocking(c->pq, 1) != 0 || PQenterPipelineMode(c->pq) != 1) {
+        lose(c, PQerrorMessage(c->pq));
+        return;
+    }
+    if (c->config->check == NULL) {
+        prepare_all(c);
+        return;
+    }
+    c->state = CONN_CHECKING;
+    if (PQsendQueryParams(c->pq, c->config->check_text, 0, NULL, NULL, NULL, NULL, 0) == 1 &&
+        send_sync(c))
         flush(c);
     else
         lose(c, PQerrorMessage(c->pq));
@@ -209,7 +228,7 @@ static void continue_opening(struct tv_pg_conn *c) {
         if (!watch_socket(c, TV_READABLE))
             lose(c, "too many open files");
         else
-            prepare_all(c);
+            begin_session(c);
         break;
     case PGRES_POLLING_ACTIVE: /* unused by libpq */
     case PGRES_POLLING_FAILED:
@@ -220,7 +239,7 @@ static void continue_opening(struct tv_pg_conn *c) {
 
 /* -- writing ------------------------------------------------------------------------------------*/
 
-bool tv_pg_conn_ready(const struct tv_pg_conn *c) { return c->state == CONN_READY; }
+bool tv_pg_conn_takes(const struct tv_pg_conn *c) { return c->state == CONN_READY && !c->outdated; }
 unsigned tv_pg_conn_load(const struct tv_pg_conn *c) { return c->load; }
 
 void tv_pg_conn_put(struct tv_pg_conn *c, struct tv_pg_unit *u) {
@@ -304,10 +323,46 @@ static bool was_shut_down(const PGresult *r) {
     return strcmp(field(r, PG_DIAG_SQLSTATE), "57P01") == 0;
 }
 
-static void refuse(struct tv_pg_unit *u, const PGresult *r) {
+/* What a prepared statement is refused with when the schema has changed beneath it. */
+static const char *const outdated_states[] = {
+    "0A000", /* the result would have another type */
+    "26000", /* it is not prepared: another server took over the connection */
+    "3F000", /* no such schema */
+    "42P01", /* no such table */
+    "42703", /* no such column */
+    "42883", /* no such function */
+};
+
+static bool is_outdated(const char *sqlstate) {
+    for (size_t i = 0; i < TV_ARRAY_LEN(outdated_states); i++)
+        if (strcmp(sqlstate, outdated_states[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char *statement_name(const struct tv_pg_unit *u) {
+    return u->query[u->answered < u->count ? u->answered : 0].statement->name;
+}
+
+/* It was prepared on this connection, so it fitted: nothing was written, and what it meets on a
+ * connection of now may be right. */
+static void refuse_outdated(struct tv_pg_conn *c, struct tv_pg_unit *u, const char *state) {
+    if (!c->outdated)
+        tv_log_warn("the schema has changed beneath a statement", F_STR(SQLSTATE, state),
+                    F_STR(STATEMENT, statement_name(u)));
+    c->outdated = true;
+    u->outcome = TV_PG_COLLIDED;
+    tv_fail(&u->error, TV_ERR_UNAVAILABLE, "%s", "");
+}
+
+static void refuse(struct tv_pg_conn *c, struct tv_pg_unit *u, const PGresult *r) {
     if (u->outcome == TV_PG_REFUSED || u->outcome == TV_PG_COLLIDED)
         return; /* the first error of a transaction is the one that tells */
     const char *state = field(r, PG_DIAG_SQLSTATE);
+    if (is_outdated(state)) {
+        refuse_outdated(c, u, state);
+        return;
+    }
     bool collided = strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
     u->outcome = collided ? TV_PG_COLLIDED : TV_PG_REFUSED;
     if (strncmp(state, "TV", 2) == 0) {
@@ -319,9 +374,7 @@ static void refuse(struct tv_pg_unit *u, const PGresult *r) {
     }
     /* The server's own words may hold values and names: they are not for people. */
     tv_fail(&u->error, tv_pg_sqlstate(state), "%s", "");
-    tv_log_debug(
-        "statement refused", F_STR(SQLSTATE, state),
-        F_STR(STATEMENT, u->query[u->answered < u->count ? u->answered : 0].statement->name));
+    tv_log_debug("statement refused", F_STR(SQLSTATE, state), F_STR(STATEMENT, statement_name(u)));
 }
 
 /* A sync: the units of the group are answered and leave. */
@@ -341,7 +394,7 @@ static void end_group(struct tv_pg_conn *c) {
 static void refuse_group(struct tv_pg_conn *c, const PGresult *r) {
     struct tv_pg_unit *u;
     TAILQ_FOREACH(u, &c->units, link) {
-        refuse(u, r);
+        refuse(c, u, r);
         if (u->ends_group)
             break;
     }
@@ -367,7 +420,7 @@ static bool take_result(struct tv_pg_conn *c, PGresult *r) {
     } else {
         alive = !is_fatal(r);
         if (alive || was_shut_down(r))
-            refuse(u, r);
+            refuse(c, u, r);
     }
     PQclear(r);
     return alive;
@@ -391,6 +444,34 @@ static void read_units(struct tv_pg_conn *c) {
             lose(c, PQerrorMessage(c->pq));
             return;
         }
+    }
+    if (c->outdated && TAILQ_EMPTY(&c->units))
+        lose(c, "the schema has changed");
+}
+
+/* The result of the check; the connection is lost unless it is good. A table that is not there is a
+ * table without rows. */
+static void judge(struct tv_pg_conn *c, PGresult *r) {
+    const struct tv_pg_result rows = {.rows = (struct pg_result *)r};
+    ExecStatusType status = PQresultStatus(r);
+    const char *state = field(r, PG_DIAG_SQLSTATE);
+    char why[128] = "";
+    if (status != PGRES_TUPLES_OK && strcmp(state, "42P01") != 0 && strcmp(state, "3F000") != 0)
+        lose(c, state[0] == '\0' ? PQerrorMessage(c->pq) : field(r, PG_DIAG_MESSAGE_PRIMARY));
+    else if (!c->config->check(c->config->ctx, &rows, why))
+        lose(c, why);
+}
+
+static void read_check(struct tv_pg_conn *c) {
+    while (c->state == CONN_CHECKING && !PQisBusy(c->pq)) {
+        PGresult *r = PQgetResult(c->pq);
+        if (r == NULL)
+            continue; /* the end of the query; its sync follows */
+        if (PQresultStatus(r) == PGRES_PIPELINE_SYNC)
+            prepare_all(c);
+        else
+            judge(c, r);
+        PQclear(r);
     }
 }
 
@@ -433,6 +514,8 @@ static void on_event(void *ctx, unsigned events) {
     bool alive = PQconsumeInput(c->pq) == 1;
     c->progress_us = tv_clock_mono_us();
     /* Also when it is lost: what came before counts. */
+    if (c->state == CONN_CHECKING)
+        read_check(c);
     if (c->state == CONN_PREPARING)
         read_prepared(c);
     if (c->state == CONN_READY)
@@ -502,73 +585,4 @@ unsigned tv_pg_affected(const struct tv_pg_result *r) {
     /* Not const in libpq, and not changed by it. */
     const char *text = PQcmdTuples((PGresult *)(uintptr_t)r->rows);
     return tv_str_to_u64(tv_str(text), 0, UINT32_MAX, &n) ? (unsigned)n : 0;
-}
-
-/* -- scripts ------------------------------------------------------------------------------------*/
-
-struct tv_pg_script {
-    PGconn *pq;
-    struct tv_pg_result last;
-};
-
-enum tv_err tv_pg_script_open(const char *url, const char *application_name,
-                              struct tv_pg_script **ret, struct tv_error *e) {
-    const struct tv_pg_config config = {.url = url, .application_name = application_name};
-    PGconn *pq = connect_with(PQconnectdbParams, &config);
-    if (PQstatus(pq) != CONNECTION_OK) {
-        struct tv_str why = tv_str(PQerrorMessage(pq));
-        why = tv_str_cut(&why, '\n');
-        tv_fail(e, TV_ERR_UNAVAILABLE, "%.*s", TV_STR_ARGS(why));
-        PQfinish(pq);
-        return TV_ERR_UNAVAILABLE;
-    }
-    struct tv_pg_script *s = tv_calloc(1, sizeof *s);
-    s->pq = pq;
-    *ret = s;
-    return TV_OK;
-}
-
-/* The line of the text that the server complains about; 0 when it does not say. */
-static unsigned line_of(const PGresult *r, const char *sql) {
-    uint64_t position = 0; /* in characters, from 1 */
-    if (!tv_str_to_u64(tv_str(field(r, PG_DIAG_STATEMENT_POSITION)), 1, UINT32_MAX, &position))
-        return 0;
-    unsigned line = 1;
-    for (const char *p = sql; *p != '\0' && position > 1; p++) {
-        line += *p == '\n';
-        position -= ((unsigned char)p[1] & 0xC0) != 0x80;
-    }
-    return line;
-}
-
-enum tv_err tv_pg_script_run(struct tv_pg_script *s, const char *sql,
-                             const struct tv_pg_result **ret_result, struct tv_error *e) {
-    PQclear(s->last.rows);
-    s->last.rows = PQexec(s->pq, sql);
-    const PGresult *r = s->last.rows;
-    ExecStatusType status = PQresultStatus(r);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) {
-        if (ret_result != NULL)
-            *ret_result = &s->last;
-        return TV_OK;
-    }
-    const char *state = field(r, PG_DIAG_SQLSTATE);
-    if (state[0] == '\0') {
-        struct tv_str why = tv_str(PQerrorMessage(s->pq));
-        why = tv_str_cut(&why, '\n');
-        return tv_fail(e, TV_ERR_UNAVAILABLE, "%.*s", TV_STR_ARGS(why));
-    }
-    unsigned line = line_of(r, sql);
-    const char *message = field(r, PG_DIAG_MESSAGE_PRIMARY);
-    enum tv_err code = tv_pg_sqlstate(state);
-    return line == 0 ? tv_fail(e, code, "%s", message)
-                     : tv_fail(e, code, "line %u: %s", line, message);
-}
-
-void tv_pg_script_close(struct tv_pg_script *s) {
-    if (s == NULL)
-        return;
-    PQclear(s->last.rows);
-    PQfinish(s->pq);
-    free(s);
 }

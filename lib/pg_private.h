@@ -1,7 +1,9 @@
 /* pg_private.h - between pg.c, which knows units and queues, and pg_conn.c, which knows libpq.
  *
- * A connection is opened, prepares and describes all statements in one stroke, and is ready. It
- * then takes units, writes them when it is told to, and gives each back by `on_unit`, in order.
+ * A connection is opened, has the schema checked, prepares and describes all statements in one
+ * stroke, and is ready. It then takes units, writes them when it is told to, and gives each back by
+ * `on_unit`, in order. One that finds its statements outdated takes no more and is lost when it has
+ * given back what it has.
  * When it is lost, for whatever reason and in whatever state, `on_lost` is called once; the units
  * that it had taken and not given back stay on its list for the pool to decide about.
  *
@@ -15,6 +17,7 @@
 #include "pg.h"
 
 struct pg_result; /* PGresult of libpq */
+struct pg_conn;   /* PGconn of libpq */
 
 struct tv_pg_result {
     struct pg_result *rows; /* owned by the unit */
@@ -24,7 +27,7 @@ struct tv_pg_result {
 enum tv_pg_outcome {
     TV_PG_SUCCESS,
     TV_PG_REFUSED,  /* `error` says why */
-    TV_PG_COLLIDED, /* with another transaction; the same unit may succeed now */
+    TV_PG_COLLIDED, /* with another transaction or a new schema; the unit may succeed now */
     TV_PG_SKIPPED,  /* because of another unit of its group */
 };
 
@@ -66,7 +69,7 @@ struct tv_pg_conn *tv_pg_conn_new(struct tv_loop *l, const struct tv_pg_config *
 void tv_pg_conn_free(struct tv_pg_conn *c); /* its list must be empty; accepts NULL */
 /* From closed only. Ends in on_ready or on_lost, perhaps before it returns. */
 void tv_pg_conn_open(struct tv_pg_conn *c);
-bool tv_pg_conn_ready(const struct tv_pg_conn *c);
+bool tv_pg_conn_takes(const struct tv_pg_conn *c); /* units */
 /* Takes the unit. It is written by the next flush. */
 void tv_pg_conn_put(struct tv_pg_conn *c, struct tv_pg_unit *u);
 unsigned tv_pg_conn_load(const struct tv_pg_conn *c);
@@ -78,6 +81,10 @@ struct tv_pg_unit *tv_pg_conn_take_last(struct tv_pg_conn *c);
 
 /* Frees rows; accepts NULL. */
 void tv_pg_rows_free(struct pg_result *rows);
+
+/* Connects with our settings, or (`wait` false) starts to. Returns owned, as PQfinish() takes it.
+ */
+struct pg_conn *tv_pg_connect(const struct tv_pg_config *c, bool wait);
 
 /* For tests. */
 unsigned tv_pg_usable_connections(const struct tv_pg *pg);

@@ -9,6 +9,7 @@
 #ifndef APPOINTMENTS_APP_H
 #define APPOINTMENTS_APP_H
 
+#include "lib/admin.h"
 #include "lib/crypto.h"
 #include "lib/loop.h"
 #include "lib/pg.h"
@@ -28,6 +29,7 @@ struct app_conf {
 struct admit;    /* admit.c */
 struct sessions; /* sessions.c */
 struct dispatch; /* dispatch.c */
+struct store;    /* store.c */
 
 struct app {
     struct tv_loop *loop;
@@ -39,8 +41,16 @@ struct app {
     struct admit *admit;
     struct sessions *sessions;
     struct dispatch *dispatch; /* NULL until the database was there for the first time */
-    char fault[256]; /* a statement does not fit its messages: a broken build; empty: none */
+    struct store *store;
 };
+
+/* -- store.c ------------------------------------------------------------------------------------*/
+#define STORE_NEEDS 2
+/* Opens app->pg, with the needs "postgres" and "schema". Requests are taken from the first sight of
+ * a database with our schema on: until then another replica that has it answers them better.
+ * Needs app->loop, bus and conf. Returns owned. */
+struct store *store_open(struct app *app, struct tv_need needs[static STORE_NEEDS]);
+void store_free(struct store *s); /* closes app->pg: what waits there ends, and may look at app */
 
 /* -- dispatch.c ---------------------------------------------------------------------------------*/
 /* Serves all protobuf services of this program; every method has a handler or a statement, or this

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appointments_sql.h"
 #include "lib/clock.h"
-#include "lib/log.h"
 #include "lib/service.h"
 #include "services/appointments/app.h"
 #include "services/appointments/migrate.h"
@@ -62,39 +60,6 @@ static const struct tv_service_command commands[] = {
 
 /* -- the service --------------------------------------------------------------------------------*/
 
-static bool database_met(void *ctx, char why[static 128]) {
-    const struct app *app = ctx;
-    if (app->fault[0] != '\0') {
-        (void)snprintf(why, 128, "%.127s", app->fault);
-        return false;
-    }
-    if (!tv_pg_usable(app->pg)) {
-        (void)snprintf(why, 128, "%.127s", tv_pg_last_error(app->pg));
-        return false;
-    }
-    return true;
-}
-
-/* Requests are taken from the first sight of the database on: until then another replica that has
- * it would answer them better. */
-static void on_database(void *ctx, bool usable) {
-    struct app *app = ctx;
-    if (!usable) {
-        tv_log_warn("the database is away", F_STR(REASON, tv_pg_last_error(app->pg)));
-        return;
-    }
-    struct tv_error e = TV_ERROR_INIT;
-    app->fault[0] = '\0';
-    if (dispatch_check(app, &e) != TV_OK) {
-        (void)snprintf(app->fault, sizeof(app->fault), "%s", e.detail);
-        tv_log_error("a statement does not fit its messages", F_STR(ERROR, e.detail));
-        return;
-    }
-    if (app->dispatch == NULL)
-        app->dispatch = dispatch_new(app, app->bus);
-    tv_log_info("the database is there");
-}
-
 static enum tv_err start(const struct tv_service_env *env, void **ret_state,
                          struct tv_need needs[TV_SERVICE_NEEDS_MAX], size_t *ret_need_count,
                          struct tv_error *e) {
@@ -109,23 +74,10 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     app->loop = env->loop;
     app->bus = env->bus;
     app->conf = conf;
-    const struct tv_pg_config pg = {
-        .url = conf->database_url,
-        .application_name = "appointments",
-        .connections = (unsigned)conf->pg_connections,
-        .window = 16,
-        .queue_max = 2048,
-        .statement_timeout_us = conf->pg_statement_timeout_us,
-        .statements = appointments_statements,
-        .statement_count = appointments_statement_count,
-        .on_state = on_database,
-        .ctx = app,
-    };
     app->admit = admit_new(app);
     app->sessions = sessions_new(app);
-    app->pg = tv_pg_new(env->loop, &pg);
-    needs[0] = (struct tv_need){.name = "postgres", .met = database_met, .ctx = app};
-    *ret_need_count = 1;
+    app->store = store_open(app, needs);
+    *ret_need_count = STORE_NEEDS;
     *ret_state = app;
     return TV_OK;
 }
@@ -146,7 +98,7 @@ static bool passwords_are_done(void *ctx) {
 static void stop(void *state) {
     struct app *app = state;
     (void)tv_loop_run_until(app->loop, passwords_are_done, app, 10 * TV_US_PER_S);
-    tv_pg_free(app->pg);
+    store_free(app->store);
     admit_free(app->admit);
     dispatch_free(app->dispatch);
     sessions_free(app->sessions);

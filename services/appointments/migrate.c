@@ -58,7 +58,7 @@ static const char make_table[] =
     " number int primary key, name text not null, sha256 text not null,"
     " applied_at timestamptz not null default now())";
 static const char has_table[] = "select to_regclass('tv.schema_migration') is not null";
-static const char read_table[] =
+const char migrate_check_text[] =
     "select number, name, sha256 from tv.schema_migration order by number";
 
 static void close_run(struct run *r) {
@@ -67,27 +67,32 @@ static void close_run(struct run *r) {
     *r = (struct run){0};
 }
 
+/* `ret` has a place for each row. */
+static enum tv_err take_rows(const struct tv_pg_result *rows, struct migration_applied *ret,
+                             struct tv_error *e) {
+    for (unsigned i = 0; i < tv_pg_rows(rows); i++) {
+        uint64_t number = 0;
+        if (!tv_str_to_u64(tv_pg_value(rows, i, 0), 1, UINT32_MAX, &number))
+            return tv_fail(e, TV_ERR_CONFLICT, "tv.schema_migration has the number %s",
+                           tv_pg_value(rows, i, 0).p);
+        ret[i].number = (unsigned)number;
+        snprintf(ret[i].name, sizeof(ret[i].name), "%s", tv_pg_value(rows, i, 1).p);
+        snprintf(ret[i].sha256, sizeof(ret[i].sha256), "%s", tv_pg_value(rows, i, 2).p);
+    }
+    return TV_OK;
+}
+
 static enum tv_err read_applied(struct run *r, struct tv_error *e) {
     const struct tv_pg_result *rows = NULL;
     enum tv_err err = tv_pg_script_run(r->script, has_table, &rows, e);
     if (err != TV_OK || tv_str_eqz(tv_pg_value(rows, 0, 0), "f"))
         return err;
-    err = tv_pg_script_run(r->script, read_table, &rows, e);
+    err = tv_pg_script_run(r->script, migrate_check_text, &rows, e);
     if (err != TV_OK)
         return err;
     r->applied_count = tv_pg_rows(rows);
     r->applied = tv_calloc(r->applied_count + 1, sizeof(*r->applied));
-    for (unsigned i = 0; i < r->applied_count; i++) {
-        struct migration_applied *a = &r->applied[i];
-        uint64_t number = 0;
-        if (!tv_str_to_u64(tv_pg_value(rows, i, 0), 1, UINT32_MAX, &number))
-            return tv_fail(e, TV_ERR_CONFLICT, "tv.schema_migration has the number %s",
-                           tv_pg_value(rows, i, 0).p);
-        a->number = (unsigned)number;
-        snprintf(a->name, sizeof(a->name), "%s", tv_pg_value(rows, i, 1).p);
-        snprintf(a->sha256, sizeof(a->sha256), "%s", tv_pg_value(rows, i, 2).p);
-    }
-    return TV_OK;
+    return take_rows(rows, r->applied, e);
 }
 
 enum intent { LOOK, APPLY };
@@ -154,6 +159,25 @@ enum tv_err migrate_apply(const char *url, struct tv_error *e) {
         close_run(&r);
     }
     return err;
+}
+
+/* -- the service's look -------------------------------------------------------------------------*/
+
+bool migrate_check(const struct tv_pg_result *rows, char why[static 128]) {
+    size_t count = tv_pg_rows(rows);
+    struct migration_applied *applied = tv_calloc(count + 1, sizeof(*applied));
+    struct migration_plan plan = {0};
+    struct tv_error e = TV_ERROR_INIT;
+    enum tv_err err = take_rows(rows, applied, &e);
+    if (err == TV_OK)
+        err = migrate_plan(migrations, migration_count, applied, count, &plan, &e);
+    free(applied);
+    if (err != TV_OK)
+        snprintf(why, 128, "%.127s", e.detail);
+    else if (plan.first < migration_count)
+        snprintf(why, 128, "has version %zu, needs %zu; run appointments migrate", plan.first,
+                 migration_count);
+    return err == TV_OK && plan.first == migration_count;
 }
 
 /* -- the command --------------------------------------------------------------------------------*/

@@ -6,12 +6,16 @@
  * a second one waiting. A step that was applied is never edited: its checksum is kept, and a
  * changed file is refused. A database that is ahead of this program is left alone, with a warning,
  * because the release before must run while a new one is rolled out.
+ *
+ * The service itself changes no schema. It asks each new connection for the steps that are there
+ * (migrate_check) and waits, unready, until it finds its own among them.
  */
 #ifndef APPOINTMENTS_MIGRATE_H
 #define APPOINTMENTS_MIGRATE_H
 
 #include "lib/base.h"
 #include "lib/err.h"
+#include "lib/pg.h"
 
 /* One file; static. */
 struct migration {
@@ -31,6 +35,12 @@ int migrate_run(const char *url, int argc, char **argv);
 
 /* The same for tests and tools, silently. */
 TV_MUST_CHECK enum tv_err migrate_apply(const char *url, struct tv_error *e);
+
+/* For tv_pg_config.check: the question, and whether this program can work on a database that gives
+ * these rows. It can when all its steps are there, unchanged; steps of a newer release do not
+ * matter, for they only add. Else `why` says what is there and what to do. */
+extern const char migrate_check_text[];
+bool migrate_check(const struct tv_pg_result *rows, char why[static 128]);
 
 /* -- the rule, without a database ---------------------------------------------------------------*/
 /* A row of tv.schema_migration. */

@@ -207,6 +207,37 @@ static void test_newer_database_is_left_alone(void **state) {
     assert_int_equal(migrate_apply(postgres.url, &e), TV_OK);
 }
 
+/* What a service finds; `expected` is why it waits, empty: it does not. */
+static void assert_found(const char *expected) {
+    struct tv_pg_script *s = NULL;
+    const struct tv_pg_result *rows = NULL;
+    struct tv_error e = TV_ERROR_INIT;
+    char why[128] = "";
+    assert_int_equal(tv_pg_script_open(postgres.url, "test", &s, &e), TV_OK);
+    assert_int_equal(tv_pg_script_run(s, migrate_check_text, &rows, &e), TV_OK);
+    assert_int_equal(migrate_check(rows, why), expected[0] == '\0');
+    assert_string_equal(why, expected);
+    tv_pg_script_close(s);
+}
+
+static void test_what_a_service_waits_for(void **state) {
+    assert_int_equal(run_command(postgres.url, NULL), 1); /* the third step fails */
+    assert_found("has version 2, needs 3; run appointments migrate");
+    let_last_step_pass();
+    assert_int_equal(run_command(postgres.url, NULL), 0);
+    assert_found("");
+    run_sql("insert into tv.schema_migration values (4, 'future', 'y'), (5, 'later', 'z')");
+    assert_found(""); /* a newer release only adds */
+    run_sql("update tv.schema_migration set sha256 = 'x' where number = 2");
+    assert_found("0002_filled.sql was changed after it was applied");
+    run_sql("delete from tv.schema_migration where number = 2");
+    assert_found("the database has 0003_last.sql but not the step 0002 before it");
+    run_sql("truncate tv.schema_migration");
+    assert_found("has version 0, needs 3; run appointments migrate");
+    run_sql("insert into tv.schema_migration values (-7, 'odd', 'y')");
+    assert_found("tv.schema_migration has the number -7");
+}
+
 static void *apply_in_thread(void *arg) {
     struct tv_error *e = arg;
     return migrate_apply(postgres.url, e) == TV_OK ? NULL : e;
@@ -251,6 +282,7 @@ int main(void) {
         TEST(test_changed_step_is_refused),
         TEST(test_gap_is_refused),
         TEST(test_newer_database_is_left_alone),
+        TEST(test_what_a_service_waits_for),
         TEST(test_two_at_a_time),
         TEST(test_no_database),
         TEST(test_unknown_option),

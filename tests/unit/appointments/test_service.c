@@ -118,6 +118,16 @@ static bool is_away(void *ctx) {
 
 static bool is_connected(void *ctx) { return tv_bus_connected(bus); }
 
+static void add_people(void) {
+    free(test_sql(&f.db, fixture_people));
+    fixture_set_now(&f, "2026-11-23T08:00:00Z");
+    char hash[TV_PASSWORD_HASH_MAX], sql[512];
+    assert_true(tv_password_hash(TV_S("secret"), 1, 8 << 20, hash));
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO tv.credential VALUES ('%s', '%s', '%s')", BERLIN,
+                   PATIENT, hash);
+    free(test_sql(&f.db, sql));
+}
+
 static int set_up(void **state) {
     arena = tv_arena_new();
     f.db = test_postgres_start();
@@ -126,13 +136,7 @@ static int set_up(void **state) {
     (void)snprintf(nats_env, sizeof(nats_env), "NATS_URL=%s", nats.url);
     assert_int_equal(run_command("migrate", "migrate"), 0);
     assert_int_equal(run_command("migrate-again", "migrate"), 0);
-    free(test_sql(&f.db, fixture_people));
-    fixture_set_now(&f, "2026-11-23T08:00:00Z");
-    char hash[TV_PASSWORD_HASH_MAX], sql[512];
-    assert_true(tv_password_hash(TV_S("secret"), 1, 8 << 20, hash));
-    (void)snprintf(sql, sizeof(sql), "INSERT INTO tv.credential VALUES ('%s', '%s', '%s')", BERLIN,
-                   PATIENT, hash);
-    free(test_sql(&f.db, sql));
+    add_people();
 
     service = run_program("appointments", NULL);
     f.loop = tv_loop_new();
@@ -419,6 +423,23 @@ static void test_the_database_goes_and_comes(void **state) {
     assert_int_equal(test_wait(service, 0), -1); /* it is the same process */
 }
 
+/* Another database, empty, in the place of the one that the service works on: it waits for the
+ * schema, and goes on when that is there. */
+static void test_the_schema_goes_and_comes(void **state) {
+    free(test_sql(&f.db, "DROP SCHEMA tv CASCADE"));
+    assert_true(test_until(is_away, NULL, 20000));
+    assert_int_equal(test_wait(service, 0), -1);
+    assert_int_equal(run_command("migrate-anew", "migrate"), 0);
+    add_people();
+    assert_true(test_until(answers, NULL, 30000));
+    assert_int_equal(test_wait(service, 0), -1);
+    char *log = test_proc_log(service);
+    char waits[64];
+    (void)snprintf(waits, sizeof(waits), "has version 0, needs %zu; run", migration_count);
+    assert_non_null(strstr(log, waits));
+    free(log);
+}
+
 /* Stopped while it works: what came before is answered, then it ends well. */
 static void test_the_stop(void **state) {
     struct reply *replies[20];
@@ -477,6 +498,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_a_visit, each, each_end),
         cmocka_unit_test_setup_teardown(test_one_of_many_wins, each, each_end),
         cmocka_unit_test_setup_teardown(test_the_database_goes_and_comes, each, each_end),
+        cmocka_unit_test_setup_teardown(test_the_schema_goes_and_comes, each, each_end),
         cmocka_unit_test_setup_teardown(test_the_stop, each, each_end),
         cmocka_unit_test_setup_teardown(test_the_stop_does_not_wait_for_ever, each, each_end),
     };

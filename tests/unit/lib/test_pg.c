@@ -569,8 +569,8 @@ static void test_bad_urls(void **state) {
 }
 
 static void test_bad_statement_keeps_the_pool_down_until_the_schema_is_there(void **state) {
-    STATEMENT(from_future, true, "select n from future where n = $1", "n", NULL);
-    const struct tv_pg_statement *const both[] = {&echo, &from_future};
+    STATEMENT(of_later, true, "select n from future where n = $1", "n", NULL);
+    const struct tv_pg_statement *const both[] = {&echo, &of_later};
     struct tv_pg_config c = config(2, 4);
     c.statements = both;
     c.statement_count = 2;
@@ -578,10 +578,102 @@ static void test_bad_statement_keeps_the_pool_down_until_the_schema_is_there(voi
     assert_true(tv_loop_run_until(loop, has_failed, NULL, WAIT_US));
     assert_false(tv_pg_usable(pg));
     assert_string_equal(tv_pg_last_error(pg),
-                        "statement from_future: relation \"future\" does not exist");
+                        "statement of_later: relation \"future\" does not exist");
     run_sql("create table future (n int); insert into future values (5)");
     assert_true(tv_loop_run_until(loop, is_usable, NULL, WAIT_US));
+    assert_string_equal(ask(&of_later, (const char *const[]){"5"}).text, "5");
+    run_sql("drop table future");
+}
+
+/* -- the schema ---------------------------------------------------------------------------------*/
+
+STATEMENT(from_future, true, "select n::text from future where n = $1::int", "n", NULL);
+static const struct tv_pg_statement *const of_future[] = {&from_future, &put};
+
+static bool wants_two(void *ctx, const struct tv_pg_result *rows, char why[static 128]) {
+    snprintf(why, 128, "has %u", tv_pg_rows(rows));
+    return tv_pg_rows(rows) == 2;
+}
+
+/* Whether the pool has last said that there were so many rows. */
+static bool has_found(void *ctx) { return strcmp(tv_pg_last_error(pg), ctx) == 0; }
+
+static void test_a_schema_is_waited_for(void **state) {
+    static char none[] = "has 0", one[] = "has 1";
+    run_sql("drop table if exists steps");
+    struct tv_pg_config c = config(2, 4);
+    c.check_text = "select n from steps";
+    c.check = wants_two;
+    pg = tv_pg_new(loop, &c);
+    assert_true(tv_loop_run_until(loop, has_found, none, WAIT_US)); /* no table: no rows */
+    run_sql("create table steps (n int); insert into steps values (1)");
+    assert_true(tv_loop_run_until(loop, has_found, one, WAIT_US));
+    assert_false(tv_pg_usable(pg));
+    assert_int_equal(state_count, 0);
+    run_sql("insert into steps values (2)");
+    assert_true(tv_loop_run_until(loop, is_usable, NULL, WAIT_US));
+    assert_string_equal(ask(&echo, (const char *const[]){"x"}).text, "x");
+    assert_string_equal(tv_pg_last_error(pg), "");
+    run_sql("drop table steps");
+}
+
+static void test_a_check_that_the_server_refuses(void **state) {
+    struct tv_pg_config c = config(1, 4);
+    c.check_text = "select 1 / 0";
+    c.check = wants_two;
+    pg = tv_pg_new(loop, &c);
+    assert_true(tv_loop_run_until(loop, has_failed, NULL, WAIT_US));
+    assert_string_equal(tv_pg_last_error(pg), "division by zero");
+    assert_false(tv_pg_usable(pg));
+}
+
+/* Another database was restored in the place of this one, or a migration changed what a statement
+ * gives: who asks then waits for the new schema, and nothing is done twice. */
+static void test_the_schema_changes_beneath(void **state) {
+    run_sql("drop table if exists future; create table future (n int);"
+            "insert into future values (5)");
+    struct tv_pg_config c = config(2, 4);
+    c.statements = of_future;
+    c.statement_count = TV_ARRAY_LEN(of_future);
+    open_with(c);
     assert_string_equal(ask(&from_future, (const char *const[]){"5"}).text, "5");
+    run_sql("drop table future");
+    struct answer a[4];
+    SUBMIT(&from_future, "5", &a[0]);
+    SUBMIT(&from_future, "5", &a[1]);
+    SUBMIT(&from_future, "5", &a[2]);
+    SUBMIT(&from_future, "5", &a[3]);
+    static char lacks[] = "statement from_future: relation \"future\" does not exist";
+    assert_true(tv_loop_run_until(loop, has_found, lacks, WAIT_US));
+    assert_true(tv_loop_run_until(loop, is_down, NULL, WAIT_US));
+    run_sql("create table future (n int); insert into future values (5)");
+    wait_for(a, 4);
+    for (size_t i = 0; i < TV_ARRAY_LEN(a); i++) {
+        assert_int_equal(a[i].err, TV_OK);
+        assert_string_equal(a[i].text, "5");
+    }
+    run_sql("drop table future");
+}
+
+/* Only the connection that met it is made anew, when it has nothing else to answer. */
+static void test_a_result_of_another_type(void **state) {
+    STATEMENT(all_of_it, true, "select * from future where n > $1::int", "n", NULL);
+    static const struct tv_pg_statement *const both[] = {&all_of_it, &put};
+    run_sql("drop table if exists future; create table future (n int);"
+            "insert into future values (5)");
+    struct tv_pg_config c = config(1, 8);
+    c.statements = both;
+    c.statement_count = 2;
+    open_with(c);
+    run_sql("alter table future add column more text");
+    struct answer a[3];
+    SUBMIT(&put, "1", &a[0]);
+    SUBMIT(&all_of_it, "1", &a[1]);
+    SUBMIT(&put, "2", &a[2]);
+    wait_for(a, 3);
+    for (size_t i = 0; i < TV_ARRAY_LEN(a); i++)
+        assert_int_equal(a[i].err, TV_OK);
+    assert_sql("select string_agg(n::text, ',' order by n) from probe", "1,2");
     run_sql("drop table future");
 }
 
@@ -808,6 +900,10 @@ int main(void) {
         TEST(test_no_server),
         TEST(test_bad_urls),
         TEST(test_bad_statement_keeps_the_pool_down_until_the_schema_is_there),
+        TEST(test_a_schema_is_waited_for),
+        TEST(test_a_check_that_the_server_refuses),
+        TEST(test_the_schema_changes_beneath),
+        TEST(test_a_result_of_another_type),
         TEST(test_server_that_only_reads),
         TEST(test_metrics),
         TEST(test_server_is_killed),
