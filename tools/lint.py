@@ -272,6 +272,47 @@ def rule_config(tree):
             yield Fault("config", "docs/CONFIG.md", 0, f"{name} is read by no service")
 
 
+# What the release before cannot live with: its programs run on the new schema while they are being
+# replaced, and still do after a rollback. DROP of what only forbids or speeds up is no loss to it.
+CONTRACTS = [
+    (r"\bDROP\s+(?!CONSTRAINT\b|NOT\s+NULL\b|INDEX\b)\w+", "it may still be used"),
+    (r"\bRENAME\b", "the old name is still used"),
+    (r"\bSET\s+NOT\s+NULL\b", "it may still be left out"),
+    (r"\bALTER\s+(?:COLUMN\s+)?\w+\s+(?:SET\s+DATA\s+)?TYPE\b", "the old type is still expected"),
+    (r"\bADD\s+COLUMN\b(?!.*\b(?:DEFAULT|GENERATED)\b).*\bNOT\s+NULL\b",
+     "it is still left out: it needs a default"),
+]
+
+
+def sql_clauses(text):
+    """SQL without comments and texts (bodies of functions among them), cut at ; and at the commas
+    that stand in no parentheses, as [(line, clause)]."""
+    def blank(m):
+        return re.sub(r"[^\n]", " ", m[0])
+    text = re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", blank, text, flags=re.S)
+    depth, begin = 0, 0
+    for i, c in enumerate(text + ";"):
+        depth += (c == "(") - (c == ")")
+        if c == ";" or c == "," and depth == 0:
+            clause = text[begin:i]
+            lead = len(clause) - len(clause.lstrip())
+            yield text.count("\n", 0, begin + lead) + 1, " ".join(clause.split())
+            begin = i + 1
+
+
+def rule_migrations(tree):
+    """Migrations only add; one that takes something away says so: `-- contract: reason`."""
+    for path in tree.matching(".sql", under="services/appointments/migrations/"):
+        text = tree.texts[path]
+        if re.search(r"^-- contract: \S", text, re.M):
+            continue
+        for line, clause in sql_clauses(text):
+            for pattern, why in CONTRACTS:
+                m = re.search(pattern, clause, re.I)
+                if m:
+                    yield Fault("migrations", path, line, f"{m[0][:40]}: {why}")
+
+
 def rule_clang_format(tree):
     for path in tree.c_files():
         done = subprocess.run(["clang-format", "--style=file", path], capture_output=True,

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 import lint  # noqa: E402
 
+STEP = "services/appointments/migrations/0099_a.sql"
 GUARD = "#ifndef A_H\n#define A_H\n"
 LONG = "static int long_one(int a,\n                    int b) {\n" + "    a++;\n" * 69 + "}\n"
 
@@ -51,6 +52,22 @@ CASES = [
     ("form", "tools/a.py", "#" * 101 + "\n", ["101 columns"]),
     ("form", "mk/a.mk", "a:\n\tb\n", []),
     ("lockfiles", "web/package-lock.json", '{"resolved": 1}', ["it names a registry"]),
+    ("migrations", STEP, "ALTER TABLE a DROP COLUMN b;\nDROP TABLE c;",
+     ["DROP COLUMN", "DROP TABLE"]),
+    ("migrations", STEP, "ALTER TABLE a DROP b, RENAME TO d;", ["DROP b", "RENAME"]),
+    ("migrations", STEP, "alter table a alter b type bigint, alter column c set not null;",
+     ["alter b type", "set not null"]),
+    ("migrations", STEP, "ALTER TABLE a ALTER b SET DATA TYPE text, ALTER b DROP DEFAULT;",
+     ["the old type", "DROP DEFAULT"]),
+    ("migrations", STEP, "ALTER TABLE a\n ADD COLUMN b int NOT NULL,\n ADD COLUMN c int DEFAULT 1;",
+     ["needs a default"]),
+    ("migrations", STEP, "ALTER TABLE a ADD COLUMN b int NOT NULL DEFAULT coalesce(1, 2),\n"
+     " ADD COLUMN c numeric(3, 1), DROP CONSTRAINT d, ALTER e DROP NOT NULL;\nDROP INDEX f;", []),
+    ("migrations", STEP, "CREATE TABLE a (b int NOT NULL, type text); -- DROP TABLE a\n"
+     "CREATE FUNCTION f() RETURNS int AS $$ DROP TABLE a; $$;\nSELECT 'rename';", []),
+    ("migrations", STEP, "-- contract: unread since 0.3\nALTER TABLE a DROP COLUMN b;", []),
+    ("migrations", STEP, "-- contract:\nALTER TABLE a DROP COLUMN b;", ["DROP COLUMN"]),
+    ("migrations", "tests/a.sql", "DROP TABLE a;", []),
     ("docs", "README.md", "Run `make lint`, see [it](Makefile) and [x](https://x.example/).\n", []),
     ("docs", "README.md", "```\nmake tea # hot\nmake lint\n```\nmake do\n", ["no target tea"]),
     ("docs", "README.md", "Run `make tea`.\n", ["there is no target tea"]),
