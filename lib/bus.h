@@ -16,9 +16,10 @@
  *
  * Nothing is buffered while the server is away: a publish or request fails at once. Reconnects for
  * ever (wait 50 ms to 2 s with jitter), pings every 10 s and gives up on a silent server after two
- * that were not answered. A server that refuses us (wrong password) is logged, turns `healthy` off
- * and is tried again. A permission violation is counted, logged and turns `healthy` off for good: a
- * wrong allow-list must be seen. One of an answer is only counted and logged.
+ * that were not answered. A server that refuses us (wrong key) or that we refuse (wrong certificate
+ * or none) is logged, turns `healthy` off and is tried again. A permission
+ * violation is counted, logged and turns `healthy` off for good: a wrong allow-list must be seen.
+ * One of an answer is only counted and logged.
  */
 #ifndef TV_BUS_H
 #define TV_BUS_H
@@ -30,10 +31,11 @@
 #include "str.h"
 
 struct tv_bus_config {
-    const char *url;        /* nats://host:port[,...]; borrowed */
+    const char *url;        /* nats://host:port[,...]; tls:// once is TLS for all; borrowed */
     const char *user;       /* NULL: none */
     const char *password;   /* NULL: none */
     const char *creds_file; /* NULL: none; NATS credentials (nkey + JWT) */
+    const char *nkey;       /* NULL: none; seed and public key, a line each */
     const char *ca_file;    /* NULL: no TLS unless the URL is tls:// */
     const char *name;       /* of the service: client name, queue group, inbox prefix */
     const char *version;    /* SemVer, for ADR-32 */

@@ -2,6 +2,8 @@
  *
  *  bus_wire.c    the life of the connection: connect, read and write, lose, connect again, end
  *  bus_nats.c    libnats in our words, and the only file that knows it
+ *  bus_tls.c     what keeps the loop from waiting inside of OpenSSL
+ *  bus_nkey.c    the key that says who we are
  *  bus_slots.c   pending requests: slots, their order, their deadlines
  *  bus_nudges.c  subscriptions to nudges, which come by libnats' threads
  *  bus_srv.c     discovery and statistics of services, ADR-32
@@ -168,6 +170,29 @@ void tv_bus_wire_attach(struct tv_bus_wire *w, void *connection, int fd, int nat
 void tv_bus_wire_detach(struct tv_bus_wire *w);
 void tv_bus_wire_want_write(struct tv_bus_wire *w);
 
+/* -- bus_tls.c ----------------------------------------------------------------------------------*/
+struct tv_bus_tls {
+    int fd; /* borrowed */
+    int wake_bytes;
+};
+/* For the socket of a new connection, before the loop reads from it. */
+void tv_bus_tls_init(struct tv_bus_tls *t, int fd);
+/* Whether libnats can read without waiting. If not, the socket is readable again when it can. */
+TV_MUST_CHECK bool tv_bus_tls_may_read(struct tv_bus_tls *t);
+/* Whether libnats can write so many bytes without waiting for long. If not, try again soon. */
+TV_MUST_CHECK bool tv_bus_tls_may_write(const struct tv_bus_tls *t, size_t bytes);
+
+/* -- bus_nkey.c ---------------------------------------------------------------------------------*/
+#define TV_BUS_SEED_TEXT 59 /* with NUL */
+#define TV_BUS_NKEY_TEXT 57
+struct tv_bus_nkey {
+    char seed[TV_BUS_SEED_TEXT]; /* to be wiped */
+    char public[TV_BUS_NKEY_TEXT];
+};
+/* From the text of NATS_NKEY_FILE: TV_ERR_INVALID says what is wrong, and shows nothing of it. */
+TV_MUST_CHECK enum tv_err tv_bus_nkey_parse(const char *text, struct tv_bus_nkey *ret,
+                                            struct tv_error *e);
+
 /* -- bus_nats.c ---------------------------------------------------------------------------------
  * libnats' connections, messages and subscriptions are `void` to everybody else. A box is a
  * subscription that the loop empties; a listener is one that is called on libnats' thread.
@@ -180,6 +205,7 @@ extern int64_t tv_bus_ping_interval_ms;
 TV_MUST_CHECK enum tv_err tv_bus_nats_new(const struct tv_bus_config *c, struct tv_bus_wire *wire,
                                           struct tv_bus_nats **ret, struct tv_error *e);
 void tv_bus_nats_free(struct tv_bus_nats *n); /* accepts NULL */
+bool tv_bus_nats_has_tls(const struct tv_bus_nats *n);
 
 #define TV_BUS_REASON_TEXT 160
 enum tv_bus_connect { TV_CONNECT_OK, TV_CONNECT_AWAY, TV_CONNECT_REFUSED };

@@ -2,6 +2,7 @@
  * why libnats is used in this way. */
 #include <fcntl.h>
 #include <nats/nats.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,13 @@
 #include <unistd.h>
 
 #include "bus_internal.h"
+#include "crypto.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 2000,
     PINGS_UNANSWERED = 2,
     DRAIN_TIMEOUT_MS = 5000,
+    SIGN_ATTEMPTS = 5,
     DISCARDED_MAX = 128,
     DISCARDED_BYTES_MAX = 256 * 1024,
     SERVERS_MAX = 16,
@@ -26,7 +29,10 @@ struct tv_bus_nats {
     natsOptions *options;
     natsConnection *connection; /* owned; the present one, or NULL */
     natsStatistics *statistics;
-    uint64_t arrived; /* messages that libnats has read on this connection */
+    bool has_tls;
+    struct tv_bus_nkey nkey; /* if there is one */
+    atomic_bool sign_again;  /* see on_nonce() */
+    uint64_t arrived;        /* messages that libnats has read on this connection */
     natsMsg *discarded[DISCARDED_MAX];
     size_t discarded_count, discarded_bytes;
 };
@@ -295,7 +301,7 @@ static int64_t reconnect_delay_ms(natsConnection *nc, int attempts, void *closur
 
 /* -- options ------------------------------------------------------------------------------------*/
 
-static natsStatus set_servers(natsOptions *o, const char *urls) {
+static natsStatus set_servers(natsOptions *o, const char *urls, bool *ret_tls) {
     const char *servers[SERVERS_MAX];
     char *copies[SERVERS_MAX];
     int count = 0;
@@ -304,6 +310,8 @@ static natsStatus set_servers(natsOptions *o, const char *urls) {
     while (rest.p != NULL && count < SERVERS_MAX) {
         struct tv_str url = tv_str_trim(tv_str_cut(&rest, ','));
 
+        /* To libnats 3.4.1 both schemes are the same. */
+        *ret_tls = *ret_tls || tv_str_starts(url, TV_S("tls://"));
         servers[count] = copies[count] = tv_strndup(url.p, url.len);
         count++;
     }
@@ -313,19 +321,60 @@ static natsStatus set_servers(natsOptions *o, const char *urls) {
     return s;
 }
 
-/* Who we are and whom we believe. */
-static enum tv_err set_identity(natsOptions *o, const struct tv_bus_config *c, struct tv_error *e) {
-    if (set_servers(o, c->url) != NATS_OK)
-        return tv_fail(e, TV_ERR_INVALID, "the NATS URL is not usable");
+/* Signs the server's nonce. Before 3.8.0 libnats loses a signature that begins with a zero byte:
+ * then another attempt gets another nonce. */
+static natsStatus on_nonce(char **ret_error, unsigned char **ret_signature, int *ret_len,
+                           const char *nonce, void *nats) {
+    struct tv_bus_nats *n = nats;
+    natsStatus s = nats_Sign(n->nkey.seed, nonce, ret_signature, ret_len);
+
+    if (s == NATS_OK && (*ret_signature)[0] == 0 && nats_GetVersionNumber() < 0x030800) {
+        free(*ret_signature);
+        *ret_signature = NULL;
+        atomic_store(&n->sign_again, true);
+        s = NATS_ERR;
+    }
+    return s;
+}
+
+static enum tv_err set_nkey(struct tv_bus_nats *n, const char *text, struct tv_error *e) {
+    enum tv_err err = tv_bus_nkey_parse(text, &n->nkey, e);
+
+    if (err == TV_OK && natsOptions_SetNKey(n->options, n->nkey.public, on_nonce, n) != NATS_OK)
+        err = tv_fail(e, TV_ERR_INVALID, "the nkey for NATS is not usable");
+    return err;
+}
+
+/* Whom we believe. Where we do not ask for TLS but the server does, libnats would go along, on
+ * terms that nobody has chosen: a name that no server has makes that an error; see reason(). */
+static enum tv_err set_tls(struct tv_bus_nats *n, const struct tv_bus_config *c,
+                           struct tv_error *e) {
+    natsOptions *o = n->options;
+
+    n->has_tls = n->has_tls || c->ca_file != NULL;
+    if ((n->has_tls ? natsOptions_SetSecure(o, true)
+                    : natsOptions_SetExpectedHostname(o, "tls.invalid")) != NATS_OK)
+        return tv_fail(e, TV_ERR_INTERNAL, "libnats has no TLS");
+    if (c->ca_file != NULL && natsOptions_LoadCATrustedCertificates(o, c->ca_file) != NATS_OK)
+        return tv_fail(e, TV_ERR_INVALID, "NATS_CA_FILE: no CA certificates can be read from %s",
+                       c->ca_file);
+    return TV_OK;
+}
+
+/* Who we are. */
+static enum tv_err set_identity(struct tv_bus_nats *n, const struct tv_bus_config *c,
+                                struct tv_error *e) {
+    natsOptions *o = n->options;
+
+    if (c->nkey != NULL && (c->user != NULL || c->creds_file != NULL))
+        return tv_fail(e, TV_ERR_INVALID,
+                       "NATS_NKEY_FILE goes without NATS_USER and NATS_CREDS_FILE");
     if (c->user != NULL && natsOptions_SetUserInfo(o, c->user, c->password) != NATS_OK)
         return tv_fail(e, TV_ERR_INVALID, "the NATS user is not usable");
     if (c->creds_file != NULL &&
         natsOptions_SetUserCredentialsFromFiles(o, c->creds_file, NULL) != NATS_OK)
         return tv_fail(e, TV_ERR_INVALID, "the NATS credentials are not usable");
-    if (c->ca_file != NULL && (natsOptions_SetSecure(o, true) != NATS_OK ||
-                               natsOptions_LoadCATrustedCertificates(o, c->ca_file) != NATS_OK))
-        return tv_fail(e, TV_ERR_INVALID, "the CA certificates for NATS are not usable");
-    return TV_OK;
+    return c->nkey != NULL ? set_nkey(n, c->nkey, e) : TV_OK;
 }
 
 static enum tv_err set_options(struct tv_bus_nats *n, const struct tv_bus_config *c,
@@ -351,7 +400,10 @@ static enum tv_err set_options(struct tv_bus_nats *n, const struct tv_bus_config
             return tv_fail(e, TV_ERR_INTERNAL, "NATS option %zu: %s", i,
                            natsStatus_GetText(results[i]));
     }
-    return set_identity(o, c, e);
+    if (set_servers(o, c->url, &n->has_tls) != NATS_OK)
+        return tv_fail(e, TV_ERR_INVALID, "the NATS URL is not usable");
+    enum tv_err err = set_identity(n, c, e);
+    return err == TV_OK ? set_tls(n, c, e) : err;
 }
 
 enum tv_err tv_bus_nats_new(const struct tv_bus_config *c, struct tv_bus_wire *wire,
@@ -376,8 +428,11 @@ void tv_bus_nats_free(struct tv_bus_nats *n) {
     destroy_discarded(n);
     natsStatistics_Destroy(n->statistics);
     natsOptions_Destroy(n->options);
+    tv_wipe(&n->nkey, sizeof(n->nkey));
     free(n);
 }
+
+bool tv_bus_nats_has_tls(const struct tv_bus_nats *n) { return n->has_tls; }
 
 /* -- the connection -----------------------------------------------------------------------------*/
 
@@ -390,13 +445,27 @@ static const char *last_error(natsStatus s) {
     return words != NULL ? words + 3 : natsStatus_GetText(s);
 }
 
+/* A refusal in words. */
+static const char *reason(const struct tv_bus_nats *n, natsStatus s) {
+    if (s == NATS_SSL_ERROR && !n->has_tls)
+        return "the server demands TLS: NATS_URL must begin with tls://";
+    if (s == NATS_SECURE_CONNECTION_WANTED)
+        return "the server has no TLS, and nothing is sent to it without";
+    return last_error(s);
+}
+
 /* libnats could also try the first connection for ever, but loses the reason of a refusal. */
 enum tv_bus_connect tv_bus_nats_connect(struct tv_bus_nats *n, void **ret_connection,
                                         char ret_reason[static TV_BUS_REASON_TEXT]) {
     natsConnection *nc = NULL;
-    natsStatus s = natsConnection_Connect(&nc, n->options);
+    natsStatus s;
+    int attempts = 0;
 
-    snprintf(ret_reason, TV_BUS_REASON_TEXT, "%s", last_error(s));
+    do {
+        atomic_store(&n->sign_again, false);
+        s = natsConnection_Connect(&nc, n->options);
+    } while (s != NATS_OK && atomic_load(&n->sign_again) && ++attempts < SIGN_ATTEMPTS);
+    snprintf(ret_reason, TV_BUS_REASON_TEXT, "%s", reason(n, s));
     *ret_connection = nc;
     switch (s) {
     case NATS_OK:

@@ -1,4 +1,5 @@
 /* bus_wire.c - the life of the connection: connect, read and write, lose, connect again, end. */
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +17,11 @@ enum {
     RETRY_MAX_MS = 2000,
     END_US = 1000000,      /* all of the end, of which */
     END_FLUSH_US = 400000, /* are left to bytes that the socket does not take */
+    /* With TLS, see bus_tls.c: */
+    PIECE_BYTES = 64 * 1024, /* unsent: are written before the turn is over */
+    ROOM_US = 2000,          /* between two looks whether there is room to write */
+    RECORDS_MAX = 16,        /* read in one turn */
+    READING_MAX_MS = 200,
 };
 
 struct tv_bus_wire {
@@ -41,6 +47,11 @@ struct tv_bus_wire {
     int fd;                 /* a duplicate of libnats' socket */
     int nats_fd;            /* libnats' own, when closing it is up to us; or -1 */
     struct tv_turn write_turn;
+    bool has_tls;
+    struct tv_bus_tls tls;       /* of `fd` */
+    struct tv_timer *room_timer; /* runs while unsent bytes wait for room */
+    bool waits_for_room;
+    atomic_bool reading; /* the loop is in libnats; see tv_bus_wire_detach() */
 
     /* What was written: see write_out(). */
     uint64_t published, written; /* numbers of messages */
@@ -64,15 +75,6 @@ struct tv_bus_nats *tv_bus_wire_nats(const struct tv_bus_wire *w) {
 
 size_t tv_bus_wire_unsent(const struct tv_bus_wire *w) {
     return tv_bus_wire_usable(w) ? tv_bus_nats_unsent(w->nats) : 0;
-}
-
-enum tv_err tv_bus_wire_publish(struct tv_bus_wire *w, const char *subject, const char *reply,
-                                const struct tv_bus_header *headers, size_t header_count,
-                                struct tv_str body) {
-    if (!tv_bus_wire_usable(w))
-        return TV_ERR_UNAVAILABLE;
-    w->published++;
-    return tv_bus_nats_publish(w->nats, subject, reply, headers, header_count, body);
 }
 
 uint64_t tv_bus_wire_number(const struct tv_bus_wire *w) { return w->published; }
@@ -111,6 +113,11 @@ bool tv_bus_wire_post(struct tv_bus_wire *w, struct tv_mail *mail) {
 static void write_out(struct tv_bus_wire *w) {
     size_t before = tv_bus_nats_unsent(w->nats), after = 0;
 
+    w->waits_for_room = w->has_tls && before > 0 && !tv_bus_tls_may_write(&w->tls, before);
+    if (w->waits_for_room) {
+        tv_timer_set(w->room_timer, ROOM_US);
+        return;
+    }
     if (before > 0) { /* writing nothing is an error to libnats */
         tv_bus_nats_write(w->nats);
         if (!atomic_load(&w->attached))
@@ -134,8 +141,46 @@ static bool is_ours(const struct tv_bus_wire *w) {
 static void on_write_turn(void *ctx) {
     struct tv_bus_wire *w = ctx;
 
-    if (is_ours(w))
+    if (is_ours(w) && !w->waits_for_room)
         write_out(w);
+}
+
+static void on_room_timer(void *ctx) {
+    struct tv_bus_wire *w = ctx;
+
+    w->waits_for_room = false;
+    on_write_turn(w);
+}
+
+enum tv_err tv_bus_wire_publish(struct tv_bus_wire *w, const char *subject, const char *reply,
+                                const struct tv_bus_header *headers, size_t header_count,
+                                struct tv_str body) {
+    if (!tv_bus_wire_usable(w))
+        return TV_ERR_UNAVAILABLE;
+    /* OpenSSL takes all that is unsent or waits: it gets no more at once than it can take. */
+    if (w->has_tls && !w->waits_for_room && tv_bus_nats_unsent(w->nats) >= PIECE_BYTES)
+        write_out(w);
+    w->published++;
+    return tv_bus_nats_publish(w->nats, subject, reply, headers, header_count, body);
+}
+
+/* One piece; with TLS a record is one. */
+static uint64_t read_in(struct tv_bus_wire *w) {
+    uint64_t count = 0;
+
+    atomic_store(&w->reading, true);
+    if (is_ours(w)) /* asked in this order: tv_bus_wire_detach() does the reverse */
+        count = tv_bus_nats_read(w->nats);
+    atomic_store(&w->reading, false);
+    return count;
+}
+
+static uint64_t read_records(struct tv_bus_wire *w) {
+    uint64_t count = 0;
+
+    for (int i = 0; i < RECORDS_MAX && is_ours(w) && tv_bus_tls_may_read(&w->tls); i++)
+        count += read_in(w);
+    return count;
 }
 
 static void on_socket(void *ctx, unsigned events) {
@@ -143,7 +188,7 @@ static void on_socket(void *ctx, unsigned events) {
     uint64_t count = 0;
 
     if ((events & TV_READABLE) != 0 && is_ours(w))
-        count = tv_bus_nats_read(w->nats);
+        count = w->has_tls ? read_records(w) : read_in(w);
     if (count > 0)
         tv_bus_on_read(w->bus, count);
     if ((events & TV_WRITABLE) != 0 && is_ours(w))
@@ -180,6 +225,9 @@ static void on_attached(struct tv_bus_wire *w, const struct event *e) {
     w->connection = e->connection;
     tv_bus_nats_use(w->nats, e->connection);
     w->sent = w->written_end = 0;
+    if (w->has_tls)
+        tv_bus_tls_init(&w->tls, w->fd);
+    w->waits_for_room = false;
     w->watch = tv_watch_new(w->loop, w->fd, TV_READABLE, on_socket, w);
     tv_turn_arm(w->loop, &w->write_turn);
 }
@@ -317,9 +365,20 @@ void tv_bus_wire_attach(struct tv_bus_wire *w, void *connection, int fd, int nat
                 .news = TV_NEWS_ATTACHED, .connection = connection, .fd = fd, .nats_fd = nats_fd});
 }
 
+/* What follows is that libnats frees its TLS, with its lock held, be the loop in there or not. So
+ * its thread waits until the loop has come out. The loop may also have come out of TLS only and
+ * wait for that lock: hence the limit, which is far more than a record takes. */
+static void let_reading_end(struct tv_bus_wire *w) {
+    for (int ms = 0; ms < READING_MAX_MS && atomic_load(&w->reading); ms++)
+        (void)poll(NULL, 0, 1);
+}
+
 void tv_bus_wire_detach(struct tv_bus_wire *w) {
-    if (atomic_exchange(&w->attached, false))
-        post(w, (struct event){.news = TV_NEWS_LOST});
+    if (!atomic_exchange(&w->attached, false))
+        return;
+    if (w->has_tls && !pthread_equal(pthread_self(), w->thread))
+        let_reading_end(w);
+    post(w, (struct event){.news = TV_NEWS_LOST});
 }
 
 void tv_bus_wire_want_write(struct tv_bus_wire *w) {
@@ -380,7 +439,9 @@ enum tv_err tv_bus_wire_new(struct tv_loop *l, const struct tv_bus_config *c, st
         return err;
     }
     pthread_mutex_init(&w->gate, NULL);
+    w->has_tls = tv_bus_nats_has_tls(w->nats);
     w->retry_timer = tv_timer_new(l, on_retry_timer, w);
+    w->room_timer = tv_timer_new(l, on_room_timer, w);
     start_connecting(w);
     *ret = w;
     return TV_OK;
@@ -444,6 +505,7 @@ bool tv_bus_wire_end(struct tv_bus_wire *w) {
         LIST_INSERT_HEAD(&kept, w, link);
     }
     tv_turn_disarm(w->loop, &w->write_turn);
+    tv_timer_free(TV_TAKE_PTR(w->room_timer));
     return over;
 }
 

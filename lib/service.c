@@ -35,8 +35,10 @@ static const struct tv_conf_row common_rows[] = {
      "Password of NATS_USER."},
     {"NATS_CREDS_FILE", TV_CONF_STRING, ROW(nats_creds_file), NULL, 0, 0, 0, NULL,
      "NATS credentials file, instead of user and password."},
+    {"NATS_NKEY", TV_CONF_SECRET, ROW(nats_nkey), NULL, 0, 0, 0, NULL,
+     "Seed and public key of our user at the NATS server, a line each, instead of a password."},
     {"NATS_CA_FILE", TV_CONF_STRING, ROW(nats_ca_file), NULL, 0, 0, 0, NULL,
-     "CA certificates that the NATS server's is checked with; turns TLS on."},
+     "CA certificates that the NATS server's is checked with; turns TLS on, as tls:// does."},
 };
 #undef ROW
 
@@ -200,7 +202,8 @@ static void count_build(const struct tv_service *s) {
         .name = "tv_build_info",
         .help = "What runs here; always 1.",
         .type = TV_GAUGE,
-        .labels = {"service", "version"},
+        /* Not `service`, which Prometheus calls the Kubernetes Service that it reads from. */
+        .labels = {"program", "version"},
     };
 
     tv_set(tv_metric_series(&build, s->name, tv_version, NULL, NULL), 1);
@@ -213,6 +216,7 @@ static enum tv_err start_bus(struct run *r, struct tv_error *e) {
         .user = c->nats_user,
         .password = c->nats_password,
         .creds_file = c->nats_creds_file,
+        .nkey = c->nats_nkey,
         .ca_file = c->nats_ca_file,
         .name = r->service->name,
         .version = tv_version,

@@ -31,6 +31,7 @@ struct tv_service_conf {
     const char *nats_user;       /* NATS_USER */
     const char *nats_password;   /* NATS_PASSWORD[_FILE] */
     const char *nats_creds_file; /* NATS_CREDS_FILE */
+    const char *nats_nkey;       /* NATS_NKEY[_FILE] */
     const char *nats_ca_file;    /* NATS_CA_FILE */
 };
 

@@ -21,7 +21,7 @@ endef
 $(foreach room,lib $(SERVICES),$(eval $(call unit_rules,$(room))))
 
 # The threads of the product meet in these; they run under ThreadSanitizer as well.
-TSAN_TESTS := test_loop test_bus test_bus_wire test_rpc
+TSAN_TESTS := test_loop test_bus test_bus_tls test_bus_wire test_rpc
 TSAN_BIN := $(foreach t,$(TSAN_TESTS),$(if $(wildcard tests/unit/lib/$(t).c),build/tsan/tests/unit/lib/$(t)))
 
 JOBS ?= $(shell nproc)

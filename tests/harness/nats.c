@@ -75,7 +75,37 @@ struct test_nats test_nats_start(const char *config_text) {
     if (n.proc == NULL)
         fail_msg("nats-server does not start");
     (void)snprintf(n.url, sizeof(n.url), "nats://127.0.0.1:%u", n.port);
+    (void)snprintf(n.tls_url, sizeof(n.tls_url), "tls://localhost:%u", n.port);
     return n;
+}
+
+void test_nats_configure(const struct test_nats *n, const char *config_text) {
+    write_config(n->port, config_text);
+}
+
+const char *test_nats_secrets(void) {
+    static char dir[256];
+    if (dir[0] != '\0')
+        return dir;
+    (void)snprintf(dir, sizeof(dir), "%s", test_dir());
+    char python[] = "python3", script[] = "tests/harness/nats_secrets.py";
+    char *argv[] = {python, script, dir, NULL};
+    struct test_proc *p = test_spawn("nats-secrets", argv, NULL, NULL);
+    if (test_wait(p, START_MS) != 0)
+        fail_msg("%s failed:\n%s", script, test_proc_log(p));
+    test_stop(p);
+    return dir;
+}
+
+char *test_nats_secret(const char *name) {
+    char path[512], *text = NULL;
+    size_t size = 0;
+    (void)snprintf(path, sizeof(path), "%s/%s", test_nats_secrets(), name);
+    FILE *f = fopen(path, "re");
+    if (f == NULL || getdelim(&text, &size, '\0', f) < 0)
+        fail_msg("cannot read %s", path);
+    (void)fclose(f);
+    return text;
 }
 
 void test_nats_stop(struct test_nats *n) {
