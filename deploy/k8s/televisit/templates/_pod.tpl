@@ -66,23 +66,3 @@ securityContext:
       {{- end }}
       {{- end }}
 {{- end -}}
-
-{{/* Annotations by which linters are told of an exemption. Each stands here with its reason.
-     Takes root, image (its values), few (bool: fewer than three pods by choice). */}}
-{{- define "televisit.exemptions" -}}
-{{- if not .image.digest }}
-checkov.io/skip1: CKV_K8S_43=a digest exists only after the images are built; values pin it
-{{- end }}
-{{- if not .root.Values.priorityClassName }}
-polaris.fairwinds.com/priorityClassNotSet-exempt: "true" # such a class is the cluster's to make
-{{- end }}
-{{- if .few }}
-ignore-check.kube-linter.io/minimum-three-replicas: one pod by choice of the operator
-{{- end }}
-{{- if ne .root.Values.image.pullPolicy "Always" }}
-{{- /* Images that are on the node already: development and tests. */}}
-kube-score/ignore: container-image-pull-policy
-checkov.io/skip2: CKV_K8S_15=the images are on the node already
-polaris.fairwinds.com/pullPolicyNotAlways-exempt: "true"
-{{- end }}
-{{- end -}}

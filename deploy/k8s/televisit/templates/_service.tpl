@@ -15,7 +15,9 @@ metadata:
   labels:
     {{- include "televisit.labels" . | nindent 4 }}
   annotations:
-    {{- include "televisit.exemptions" (dict "root" .root "image" .service.image "few" (lt $least 3)) | nindent 4 }}
+    {{- include "televisit.exemptions" (dict "root" .root "image" .service.image "few" (lt $least 3)
+          "together" (not .root.Values.topologySpread.enabled)
+          "secretFiles" (regexMatch "SECRET" (join " " (keys (default dict .facts.secrets))))) | nindent 4 }}
     {{- with .service.annotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
