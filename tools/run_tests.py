@@ -2,9 +2,9 @@
 """Runs test programs side by side and closes with the plain line `N passed, N failed`.
 
 A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
-file; a folder is a Vitest project. Programs whose path matches --alone run one after the other when
-the rest is done (they load the machine, or need it quiet). Each writes to a log of its own; the
-output of those that failed is shown. A program that runs no test, hangs or dies counts as failed.
+file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine, or judge
+by the second) one runs at a time, beside the light ones. Each writes to a log of its own; the output
+of those that failed is shown. A program that runs no test, hangs or dies counts as failed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -80,26 +81,68 @@ def show(result):
         print("\n".join("    " + line for line in lines[-120:]), flush=True)
 
 
+class Lanes:
+    """What is still to run: the next heavy one while none runs, else the next light one."""
+
+    def __init__(self, heavy, light):
+        self._heavy, self._light = list(heavy), list(light)
+        self._heavy_runs = False
+        self._changed = threading.Condition()
+
+    def take(self):
+        """The next program and whether it is heavy; None when nothing is left."""
+        with self._changed:
+            while self._heavy or self._light:
+                if self._heavy and not self._heavy_runs:
+                    self._heavy_runs = True
+                    return self._heavy.pop(0), True
+                if self._light:
+                    return self._light.pop(0), False
+                self._changed.wait()
+        return None
+
+    def give_back(self):
+        """The heavy one is done."""
+        with self._changed:
+            self._heavy_runs = False
+            self._changed.notify_all()
+
+
+def lane(lanes, logs, timeout, results):
+    """Runs one program after the other until nothing is left."""
+    while (taken := lanes.take()) is not None:
+        program, is_heavy = taken
+        try:
+            result = run(program, logs, timeout)
+            results.append(result)
+        finally:
+            if is_heavy:
+                lanes.give_back()
+        show(result)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", default="build/test-logs", help="folder of the logs")
-    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
+    # One more than there are processors: much of a test's time is waiting.
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one program")
-    parser.add_argument("--alone", default="$^", help="pattern of programs to run by themselves")
+    parser.add_argument("--heavy", default="$^",
+                        help="pattern of programs of which one runs at a time")
     parser.add_argument("programs", nargs="+")
     options = parser.parse_args()
     logs = pathlib.Path(options.logs)
     logs.mkdir(parents=True, exist_ok=True)
 
-    alone = [p for p in options.programs if re.search(options.alone, p)]
-    together = [p for p in options.programs if p not in alone]
+    heavy = [p for p in options.programs if re.search(options.heavy, p)]
+    light = [p for p in options.programs if p not in heavy]
     results = []
-    for group, jobs in ((together, options.jobs), (alone, 1)):
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            waiting = [pool.submit(run, p, logs, options.timeout) for p in group]
-            for done in concurrent.futures.as_completed(waiting):
-                results.append(done.result())
-                show(results[-1])
+    lanes = Lanes(heavy, light)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        running = [pool.submit(lane, lanes, logs, options.timeout, results)
+                   for _ in range(options.jobs)]
+        for one in running:
+            one.result()
 
     passed = sum(r.passed for r in results)
     failed = sum(r.failed for r in results)
