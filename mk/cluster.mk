@@ -1,9 +1,10 @@
 # The chart in a real Kubernetes on this machine (docs/CLUSTER.md). Needs root; not part of
 # `make test`.
+#   CLUSTER=--keep    leave the cluster there
 
+CLUSTER ?=
 NEXT_VERSION := $(VERSION)-next
 CLUSTER_IMAGES := gateway appointments tokens notifier
-CLUSTER_TESTS := $(sort $(wildcard tests/cluster/test_*.py))
 
 .PHONY: cluster-tools
 cluster-tools: # Kubernetes itself, and helm
@@ -14,7 +15,8 @@ cluster-tools: # Kubernetes itself, and helm
 test-cluster: cluster-tools ## the chart in a real Kubernetes (root; the first time half an hour)
 	@$(MAKE) --no-print-directory images VERSION=$(NEXT_VERSION)
 	@$(MAKE) --no-print-directory images chart
-	@VERSION=$(VERSION) NEXT_VERSION=$(NEXT_VERSION) tools/cluster/cluster within \
+	@$(PYTHON) -B -m unittest -v tests/cluster/test_cluster.py
+	@VERSION=$(VERSION) NEXT_VERSION=$(NEXT_VERSION) tools/cluster/cluster within $(CLUSTER) \
 	    $$(printf -- '--image %s ' build/images/*-$(VERSION).tar \
 	    $(CLUSTER_IMAGES:%=build/images/%-$(NEXT_VERSION).tar)) \
-	    -- $(PYTHON) -B -m unittest -v $(CLUSTER_TESTS)
+	    -- $(PYTHON) -B -m unittest -v tests/cluster/test_chart.py

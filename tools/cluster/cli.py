@@ -170,7 +170,7 @@ def _load(options) -> None:
 def _enter(options) -> int:
     """Runs a command where the cluster's addresses are."""
     cluster = Cluster(options.dir)
-    words = [*cluster.inside(cluster.nodes[0], "net"), *options.before, *options.words]
+    words = [*cluster.inside(cluster.nodes[0], "net"), *options.before, *_command(options.words)]
     os.execvpe(words[0], words, cluster.environment())
 
 
@@ -179,11 +179,15 @@ def _within(options) -> int:
     _up(options)
     cluster = Cluster(options.dir, options.nodes)
     try:
-        words = [*cluster.inside(cluster.nodes[0], "net"), *options.words]
+        words = [*cluster.inside(cluster.nodes[0], "net"), *_command(options.words)]
         return subprocess.run(words, env=cluster.environment(), check=False).returncode
     finally:
         if not options.keep:
             nodes.remove(cluster)
+
+
+def _command(words: list[str]) -> list[str]:
+    return words[1:] if words[:1] == ["--"] else words
 
 
 def _kubectl(cluster: Cluster, *words: str) -> list[str]:
