@@ -17,6 +17,7 @@ metadata:
   annotations:
     {{- include "televisit.exemptions" (dict "root" .root "image" .service.image "few" (lt $least 3)
           "together" (not .root.Values.topologySpread.enabled)
+          "database" (has "postgres" .facts.reaches)
           "secretFiles" (regexMatch "SECRET" (join " " (keys (default dict .facts.secrets))))) | nindent 4 }}
     {{- with .service.annotations }}
     {{- toYaml . | nindent 4 }}
