@@ -108,7 +108,7 @@ class Release:
         tell("uninstall", begin)
 
     def leftovers(self):
-        """Objects of the release, and pods of anybody, that are still there."""
+        """Objects of the release that are still there, of whatever kind."""
         kinds = self.kubernetes.kubectl("api-resources", "--verbs=list", "--namespaced", "-o",
                                         "name").split()
         return self.kubectl("get", ",".join(sorted(kinds)), "-o", "name",

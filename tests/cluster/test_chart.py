@@ -45,10 +45,9 @@ class WithHelm3(unittest.TestCase):
         self.check_nothing_is_left(release)
 
     def check_nothing_is_left(self, release):
-        # The database's disk stays, as that of any StatefulSet: whoever wants it gone says so.
-        disk = f"persistentvolumeclaim/data-{release.name}-postgres-0"
-        left = until(lambda: set(release.leftovers()) <= {disk} and [disk])
-        self.assertEqual([disk], left, release.leftovers())
+        # The database's disk goes with its StatefulSet, a moment later.
+        until(lambda: not release.leftovers())
+        self.assertEqual([], release.leftovers())
 
 
 class Chart(unittest.TestCase):
