@@ -112,7 +112,8 @@ class Release:
         kinds = self.kubernetes.kubectl("api-resources", "--verbs=list", "--namespaced", "-o",
                                         "name").split()
         return self.kubectl("get", ",".join(sorted(kinds)), "-o", "name",
-                            "-l", f"app.kubernetes.io/instance={self.name}").split()
+                            "-l", f"app.kubernetes.io/instance={self.name},"
+                            "app.kubernetes.io/managed-by!=tools-secrets").split()
 
     def close(self):
         """The namespace goes, with whatever a failed test has left in it."""
