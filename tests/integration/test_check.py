@@ -1,4 +1,4 @@
-"""The visit that `helm test` makes, against a stack: what it does, and what it says when it cannot."""
+"""The visit that `helm test` makes, against a stack: what it does, and says when it cannot."""
 
 import base64
 import importlib.util

@@ -10,8 +10,8 @@ can be run as often as one likes, also by several at once.
                      "doctor": {…}, "staff": {…}}
     WAIT_S          how long to wait for the gateway, and for a notice (60)
 
-With staff, they book a start that is near. Without, the patient asks for the doctor's next free slot
-and the doctor confirms it: the doctor's hours must then have one that opens now.
+With staff, they book a start that is near. Without, the patient asks for the doctor's next free
+slot and the doctor confirms it: the doctor's hours must then have one that opens now.
 """
 
 import base64
