@@ -13,7 +13,9 @@ nats:
   config:
     nats.conf: |
       {{- include "televisit.natsConfig" . | nindent 6 }}
-  keys: [tls.crt, tls.key, ca.crt, nats-keys.conf]
+    nats-accounts.conf: |
+      {{- .Files.Get "files/nats-accounts.conf" | nindent 6 }}
+  keys: [tls.crt, tls.key, nats-keys.conf]
   ports: {nats: 4222, monitor: 8222}
   ready: {httpGet: {path: /healthz, port: monitor}}
   alive: {httpGet: {path: "/healthz?js-enabled-only=true", port: monitor}}
@@ -39,9 +41,8 @@ livekit:
   webhooks: true
 {{- end -}}
 
-{{/* Accounts, users and allow-lists come from files/nats-accounts.conf, which is generated from the
-     protos and stands in the chart that `make chart` packs. They are written into this file, not
-     included, because the variables of nats-keys.conf do not reach into an included file. */}}
+{{/* Who may say what comes from files/nats-accounts.conf, which is generated from the protos and stands
+     in the chart that `make chart` makes; it includes nats-keys.conf of the Secret beside it. */}}
 {{- define "televisit.natsConfig" -}}
 server_name: {{ include "televisit.fullname" . }}
 listen: "0.0.0.0:4222"
@@ -49,11 +50,8 @@ http: "0.0.0.0:8222"
 max_payload: 1MB
 ping_interval: "10s"
 ping_max: 2
-lame_duck_duration: "10s"
-lame_duck_grace_period: "1s"
-tls {cert_file: "/etc/nats/tls.crt", key_file: "/etc/nats/tls.key", ca_file: "/etc/nats/ca.crt"}
-include "nats-keys.conf"
-{{ .Files.Get "files/nats-accounts.conf" }}
+tls {cert_file: "/etc/nats/tls.crt", key_file: "/etc/nats/tls.key"}
+include "./nats-accounts.conf"
 {{- end -}}
 
 {{/* As docs/DEPENDENCIES.md demands of every LiveKit: rooms only by us, webhooks to the gateway, and no
