@@ -15,6 +15,7 @@ import { Clinic } from './visit.mjs';
 /** @typedef {import('playwright-core').Page} Page */
 
 const TEST_MS = 120_000;
+const HOUR_MS = 3_600_000;
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const LOOKS = /** @type {const} */ ([
   { name: 'desktop, light', viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
@@ -27,6 +28,7 @@ const axe = await readFile(new URL('../../web/node_modules/axe-core/axe.min.js',
 /** @type {Clinic} */ let clinic;
 /** Open now. @type {Visit} */ let visit;
 /** Not answered. @type {Visit} */ let request;
+/** Begun, and nobody is there. @type {Visit} */ let begun;
 /** How many states of how many pages were looked at. */
 let checks = 0;
 
@@ -34,7 +36,8 @@ before(async () => {
   clinic = await Clinic.open();
   visit = await clinic.book();
   const { now } = await clinic.stack.clock();
-  request = await clinic.bookAt(Date.parse(now) + 3 * 3_600_000, false);
+  request = await clinic.bookAt(Date.parse(now) + 3 * HOUR_MS, false);
+  begun = await clinic.bookAt(Date.parse(now) - HOUR_MS);
 });
 
 after(async () => {
@@ -112,10 +115,12 @@ async function goTo(user, at) {
   await settled(user.page);
 }
 
-/** Opens a dialog of a page and looks at it. */
+/** Opens a dialog of a page, in the row of a visit if one is given, and looks at it. */
 async function lookAtDialog(/** @type {AppUser} */ user, /** @type {string} */ at,
-  /** @type {RegExp} */ button, /** @type {string[]} */ faults) {
+  /** @type {RegExp} */ button, /** @type {string[]} */ faults,
+  /** @type {Visit | undefined} */ row = undefined) {
   await goTo(user, at);
+  if (row) await user.card(row.id).getByRole('button').first().click();
   await user.page.locator('main').getByRole('button', { name: button }).first().click();
   const dialog = user.page.getByRole('dialog').or(user.page.getByRole('alertdialog')).first();
   await dialog.waitFor();
@@ -194,6 +199,7 @@ axeTest('DOCTOR', 'the dialogs of a doctor', async (user, faults) => {
   await user.logIn();
   await lookAtDialog(user, `/appointments/${request.id}`, /decline/i, faults);
   await lookAtDialog(user, '/', /decline/i, faults);
+  await lookAtDialog(user, '/', /^complete the visit/i, faults);
   await lookAtDialog(user, '/hours', /copy to other days/i, faults);
 });
 
@@ -207,6 +213,7 @@ axeTest('STAFF', 'the rows and dialogs of the board', async (user, faults) => {
     await look(user, 'a row of the board', faults);
   }
   await lookAtDialog(user, `/appointments/${request.id}`, /cancel the appointment/i, faults);
+  await lookAtDialog(user, '/', /^mark as missed/i, faults, begun);
 });
 
 test('the call, from the check of devices to the page after it', { timeout: TEST_MS }, async () => {
