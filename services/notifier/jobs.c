@@ -357,9 +357,13 @@ static void claim(void *ctx) {
         tv_timer_set(s->timer, BUS_POLL_US);
         return;
     }
+    s->arena = tv_arena_new();
     request.limit = (int32_t)(TV_JOBS_MAX - s->count);
     request.lease_ms = TV_JOBS_LEASE_MS;
-    s->arena = tv_arena_new();
+    /* What a newer release has added is for its own notifiers. */
+    request.kinds = tv_arena_calloc(s->arena, tv_kind_count, sizeof(*request.kinds));
+    for (; request.n_kinds < tv_kind_count; request.n_kinds++)
+        request.kinds[request.n_kinds] = tv_arena_strdup(s->arena, tv_kinds[request.n_kinds].name);
     tv_due_clock_sent(&s->clock, tv_clock_mono_us());
     tv_ask(s->bus, &televisit__v1__jobs__descriptor, "Claim", &request.base,
            tv_clock_mono_us() + CLAIM_DEADLINE_US, s->arena, on_claim_reply, s);

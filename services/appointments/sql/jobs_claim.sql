@@ -1,11 +1,13 @@
 -- Claims jobs whose time has come, the longest waiting first: at most :limit, each with a lease of
 -- its own for :lease_ms. One row of ClaimJobsReply comes back. Jobs that another replica is
--- claiming are passed over, not waited for.
+-- claiming are passed over, not waited for. So are kinds that are not among :kinds, those that the
+-- worker knows: a newer release wrote them. None named: all.
 WITH clock AS MATERIALIZED (SELECT tv.tv_now() AS now),
 claimable AS MATERIALIZED (
     SELECT j.id, j.run_at AS due_at
     FROM tv.job j
     WHERE j.state = 'waiting' AND j.run_at <= (SELECT now FROM clock)
+        AND (j.kind = ANY (:kinds::text[]) OR :kinds::text[] = '{}')
     ORDER BY j.run_at
     LIMIT least(greatest(:limit::integer, 1), 100)
     FOR UPDATE SKIP LOCKED

@@ -88,6 +88,7 @@ static struct {
     struct job_row jobs[JOBS_MAX];
     unsigned job_count, leases;
     int32_t dead, claim_limit, lease_ms;
+    size_t claim_kinds;
     int64_t snapshot_age_ms;
     int32_t again_ms;    /* of Snapshot's reply */
     bool tells, due_now; /* in replies of Calls */
@@ -232,6 +233,7 @@ static void claim_reply(const Televisit__V1__ClaimJobsRequest *q,
     int64_t now_us = tv_clock_mono_us(), next_us = INT64_MAX;
 
     r.claim_limit = q->limit;
+    r.claim_kinds = q->n_kinds;
     r.lease_ms = q->lease_ms;
     reply->jobs = tv_arena_calloc(a, JOBS_MAX, sizeof(*reply->jobs));
     for (unsigned i = 0; i < r.job_count; i++) {

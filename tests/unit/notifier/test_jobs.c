@@ -90,6 +90,7 @@ static void test_steps(void **state) {
     assert_true(counts("tv_jobs_backlog 4"));
     assert_int_equal(r.lease_ms, 8000);
     assert_int_equal(r.claim_limit, 32);
+    assert_int_equal(r.claim_kinds, 2); /* what it has steps for, and nothing else */
 }
 
 static bool is_finished(void *ctx) { return r.jobs[*(unsigned *)ctx].state != WAITING; }
