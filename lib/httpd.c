@@ -42,6 +42,7 @@ struct conn {
     struct tv_httpd *d;
     struct tv_http *exchange;  /* under way, else NULL */
     struct tv_httpd_turn turn; /* its descriptor is libmicrohttpd's */
+    LIST_ENTRY(conn) link;
 };
 
 struct tv_httpd {
@@ -51,11 +52,12 @@ struct tv_httpd {
     struct tv_watch *watch;
     struct tv_turn run;
     struct tv_httpd_turns turns;
-    struct tv_timer *again;    /* libmicrohttpd has more to do than one turn should wait for */
+    struct tv_timer *again; /* libmicrohttpd has more to do than one turn should wait for */
+    LIST_HEAD(, conn) conns;
     LIST_HEAD(, tv_http) open; /* every exchange */
     unsigned port;
     unsigned connections;
-    bool quiesced;
+    bool seeing_off, quiesced;
 };
 
 struct tv_http {
@@ -318,6 +320,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         c->turn.fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         *socket_context = c;
         d->connections++;
+        LIST_INSERT_HEAD(&d->conns, c, link);
         tv_httpd_turn_theirs(&c->turn, false);
     } else if (c != NULL) {
         if (c->exchange != NULL)
@@ -325,6 +328,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         tv_httpd_turn_ours(&c->turn);
         if (d->connections-- == d->config.connections_max)
             arm_run(d); /* accepts again from its next run on */
+        LIST_REMOVE(c, link);
         free(c);
         *socket_context = NULL;
     }
@@ -344,6 +348,7 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
 
     d->config = *c;
     d->loop = l;
+    LIST_INIT(&d->conns);
     LIST_INIT(&d->open);
     err = tv_httpd_listen(c->address, &fd, &d->port, e);
     if (err != TV_OK) {
@@ -376,13 +381,21 @@ enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_config *c, str
 unsigned tv_httpd_port(const struct tv_httpd *d) { return d->port; }
 unsigned tv_httpd_connections(const struct tv_httpd *d) { return d->connections; }
 
+void tv_httpd_see_off(struct tv_httpd *d) { d->seeing_off = true; }
+
 void tv_httpd_quiesce(struct tv_httpd *d) {
     struct tv_http *x;
+    struct conn *c;
 
     if (d->quiesced)
         return;
-    d->quiesced = true;
+    d->seeing_off = d->quiesced = true;
     close(MHD_quiesce_daemon(d->mhd));
+    /* For libmicrohttpd these clients now hang up; a request that has come already is still read.
+     */
+    LIST_FOREACH(c, &d->conns, link)
+        if (c->exchange == NULL)
+            shutdown(c->turn.fd, SHUT_RD);
     /* libmicrohttpd does not see an end that came together with a part of the request: nobody shall
      * wait for the rest of it now. */
     LIST_FOREACH(x, &d->open, link)
@@ -487,7 +500,7 @@ static void answer(struct tv_http *x, unsigned status, struct MHD_Response *resp
     /* A value that cannot be a field (a line feed) is refused by libmicrohttpd and left out. */
     for (size_t i = 0; i < field_count; i++)
         (void)MHD_add_response_header(response, fields[i].name, fields[i].value);
-    if (x->d->quiesced)
+    if (x->d->seeing_off)
         (void)MHD_add_response_header(response, "Connection", "close");
     x->status = status;
     x->response = response;

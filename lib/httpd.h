@@ -48,7 +48,10 @@ TV_MUST_CHECK enum tv_err tv_httpd_new(struct tv_loop *l, const struct tv_httpd_
                                        struct tv_httpd **ret, struct tv_error *e);
 unsigned tv_httpd_port(const struct tv_httpd *d); /* the real one */
 unsigned tv_httpd_connections(const struct tv_httpd *d);
-/* Stops accepting; open connections get `Connection: close` with their next answer. */
+/* Goes on as before, but each answer carries `Connection: close`: clients that keep connections
+ * leave one by one, each with its answer. */
+void tv_httpd_see_off(struct tv_httpd *d);
+/* That, and stops accepting; connections that ask for nothing are closed. */
 void tv_httpd_quiesce(struct tv_httpd *d);
 /* Cuts what is still open; on_end comes from within for all of it. Not from a callback. */
 void tv_httpd_free(struct tv_httpd *d);

@@ -265,6 +265,8 @@ static void on_terminate(void *ctx, int signo) {
     r->stopping = true;
     tv_log_info("stopping", F_INT(CODE, signo));
     tv_admin_drain(r->admin);
+    if (r->service->leave != NULL)
+        r->service->leave(r->state);
     tv_timer_set(r->timer, r->env.common->drain_delay_us);
 }
 

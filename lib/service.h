@@ -4,6 +4,7 @@
  * configuration, log, loop, bus, `start`, admin port, then the loop. SIGTERM or SIGINT stops it:
  *
  * 1. Unready: /readyz says "draining" for TELEVISIT_DRAIN_DELAY; work still comes and is done.
+ *    `leave` asks those who come to go elsewhere next time.
  * 2. Drain: no new work. The bus takes no more calls, `drain` ends the rest.
  * 3. Wait until `busy` and the bus say no more, at most TELEVISIT_DRAIN_TIMEOUT.
  * 4. The bus closes: what is still pending ends with an error, so the state must live.
@@ -65,6 +66,7 @@ struct tv_service {
     enum tv_err (*start)(const struct tv_service_env *env, void **ret_state,
                          struct tv_need needs[TV_SERVICE_NEEDS_MAX], size_t *ret_need_count,
                          struct tv_error *e);
+    void (*leave)(void *state); /* may be NULL */
     void (*drain)(void *state); /* may be NULL */
     bool (*busy)(void *state);  /* may be NULL */
     /* Frees the state. The loop still exists; the bus does not, but subscriptions not given back

@@ -111,6 +111,11 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     return TV_OK;
 }
 
+static void leave(void *state) {
+    struct gateway *g = state;
+    tv_httpd_see_off(g->httpd);
+}
+
 static void drain(void *state) {
     struct gateway *g = state;
     g->draining = true;
@@ -130,6 +135,7 @@ static const struct tv_service service = {
     .conf_row_count = TV_ARRAY_LEN(conf_rows),
     .conf_bytes = sizeof(struct gateway_conf),
     .start = start,
+    .leave = leave,
     .drain = drain,
     .busy = busy,
     .stop = stop,

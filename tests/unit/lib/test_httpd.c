@@ -270,6 +270,51 @@ static void test_quiesce(void **state) {
     hang_up(&stream);
 }
 
+/* A keep-alive client that is seen off has its answer, and goes; another may still come. */
+static void test_clients_are_seen_off(void **state) {
+    struct client kept, late;
+
+    start(usual());
+    kept = dial();
+    say(&kept, GET("/"));
+    expect(&kept, 200, "hello");
+    tv_httpd_see_off(t.httpd);
+    say(&kept, GET("/"));
+    expect(&kept, 200, "Connection: close\r\n");
+    expect_eof(&kept);
+    late = dial();
+    say(&late, GET("/"));
+    expect(&late, 200, "Connection: close\r\n");
+    expect_eof(&late);
+    hang_up(&kept);
+    hang_up(&late);
+}
+
+/* Whoever asks for nothing is closed when the server quiesces, with an end and no reset; a request
+ * that has come by then is answered. */
+static void test_idle_clients_are_closed(void **state) {
+    struct client fresh, kept, asking;
+
+    start(usual());
+    fresh = dial();
+    kept = dial();
+    say(&kept, GET("/"));
+    expect(&kept, 200, "hello");
+    asking = dial();
+    say(&asking, GET("/"));
+    expect(&asking, 200, "hello");
+    say(&asking, GET("/")); /* in the socket, not read yet */
+    tv_httpd_quiesce(t.httpd);
+    expect(&asking, 200, "Connection: close\r\n");
+    expect_eof(&asking);
+    expect_eof(&kept);
+    expect_eof(&fresh);
+    assert_true(wait_for(nobody_connected, NULL));
+    hang_up(&fresh);
+    hang_up(&kept);
+    hang_up(&asking);
+}
+
 static void test_stop_with_everything_open(void **state) {
     struct client idle, half, body, held, stream;
     unsigned one = 1;
@@ -356,6 +401,8 @@ int main(void) {
         T(test_one_write_above_the_queue),
         T(test_stream_whose_reader_left),
         T(test_quiesce),
+        T(test_clients_are_seen_off),
+        T(test_idle_clients_are_closed),
         T(test_stop_with_everything_open),
         T(test_addresses),
         T(test_both_families_on_one_socket),

@@ -71,6 +71,8 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     return TV_OK;
 }
 
+static void leave(void *state) { tv_log_info("test: leave"); }
+
 static void drain(void *state) {
     struct state *s = state;
 
@@ -115,6 +117,7 @@ static const struct tv_service service = {
     .commands = commands,
     .command_count = TV_ARRAY_LEN(commands),
     .start = start,
+    .leave = leave,
     .drain = drain,
     .busy = busy,
     .stop = stop,
@@ -465,6 +468,7 @@ static void test_unready_before_the_drain(void **state) {
     expect_readiness(p, 200);
     test_signal(p, SIGTERM);
     expect_readiness(p, 503);
+    assert_true(log_has(p, "test: leave"));
     assert_false(log_has(p, "test: drain"));
     assert_int_equal(test_wait(p, PATIENCE_MS), 0);
     assert_true(log_has(p, "test: drain"));
