@@ -19,7 +19,7 @@ $(PROTO_C) $(PROTO_H): $(PROTO_STAMP) ;
 
 # Routes, OpenAPI, NATS allow-lists, API reference.
 API_OUT := $(GEN)/routes.c $(GEN)/routes.h $(GEN)/openapi.json $(GEN)/openapi.c $(GEN)/nats.json \
-    $(GEN)/API.md
+    $(GEN)/nats-accounts.conf $(GEN)/API.md
 API_STAMP := $(GEN)/api.stamp
 $(API_STAMP): $(PROTO_STAMP) tools/gen_api.py $(wildcard tools/api/*.py) lib/err.h
 	@$(PYTHON) tools/gen_api.py --descriptors $(GEN)/api.binpb --errors lib/err.h --out $(GEN) \

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -131,7 +132,7 @@ class Lifecycle(StackTest):
         self.assertGreater(len(secrets), 3)
         told = self.ctl("info", status=0)
         password = (self.dir / "secrets" / "demo-password").read_text().strip()
-        for path in secrets + [self.dir / "nats-users.conf", self.dir / "livekit.yaml"]:
+        for path in secrets + [self.dir / "nats.conf", self.dir / "livekit.yaml"]:
             self.assertEqual(0o600, path.stat().st_mode & 0o777, path)
         for path in secrets:
             if path.name not in ("livekit-key", "demo-password"):
@@ -172,13 +173,35 @@ class Isolation(StackTest):
                                  capture_output=True, check=False)
         self.assertIn("password authentication failed", refused.stderr)
 
-        host, _, port = info["natsUrl"].removeprefix("nats://").partition(":")
-        with socket.create_connection((host, int(port)), timeout=5) as nats:
-            nats.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
-            answer = b""
-            while b"\r\n-ERR" not in answer and (more := nats.recv(4096)):
-                answer += more
-        self.assertIn(b"Authorization Violation", answer)
+        self.assertEqual("tls", info["natsUrl"].partition("://")[0])
+        self.assertIn(b"Authorization Violation", self.say_to_nats(info))
+
+    @staticmethod
+    def say_to_nats(info):
+        """What it answers to somebody without a key."""
+        host, _, port = info["natsUrl"].partition("://")[2].partition(":")
+        trust = ssl.create_default_context(cafile=info["natsCaFile"])
+        with socket.create_connection((host, int(port)), timeout=5) as plain:
+            plain.recv(4096)  # INFO
+            with trust.wrap_socket(plain, server_hostname=host) as nats:
+                nats.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
+                answer = b""
+                while b"-ERR" not in answer and (more := nats.recv(4096)):
+                    answer += more
+        return answer
+
+    def test_a_stack_of_an_earlier_version_starts(self):
+        """Its NATS had users with passwords, and no TLS."""
+        self.up("nats")
+        self.ctl("down", status=0)
+        for file in [*(self.dir / "secrets").glob("nats-*"), *(self.dir / "secrets").glob("*.crt"),
+                     self.dir / "nats-accounts.conf", self.dir / "nats-keys.conf"]:
+            file.unlink()
+        (self.dir / "secrets" / "nats-gateway").write_text("a password\n")
+        (self.dir / "nats-users.conf").write_text("authorization: {}\n")
+        self.up("nats")
+        info = json.loads(self.ctl("info", status=0))
+        self.assertIn(b"Authorization Violation", self.say_to_nats(info))
 
 
 class Faults(StackTest):

@@ -1,12 +1,18 @@
 """NATS as bytes on a socket: a client that may say what no library would, and protobuf likewise.
 https://docs.nats.io/reference/reference-protocols/nats-protocol"""
 
+import base64
 import json
 import os
 import select
 import socket
+import ssl
+import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from stack import nkeys  # pylint: disable=wrong-import-position
 
 
 class Message:
@@ -27,20 +33,38 @@ class Message:
 
 
 class Nats:
-    """A connection with the rights of one of our services (or of `user` with `password`)."""
+    """A connection with the rights of one of our users. Other `credentials` than their own are a
+    seed and the public key that it is said to be of, or what else CONNECT may hold."""
 
-    def __init__(self, rig, user, password=None):
-        password = password or Path(rig.info["natsPasswordFiles"][user]).read_text().strip()
-        host, port = rig.info["natsUrl"].removeprefix("nats://").split(":")
+    def __init__(self, rig, user, credentials=None, tls=True):
+        host, port = rig.info["natsUrl"].removeprefix("tls://").split(":")
         self._socket = socket.create_connection((host, int(port)), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._bytes, self.messages, self.errors, self._sids = b"", [], [], 0
         self._inbox = f"_INBOX_{user}.{os.urandom(8).hex()}"
         self._pongs, self._replies = 0, 0
-        self._take(b"\r\n")  # INFO
+        try:
+            self._come_in(rig, user, credentials, tls and host)
+        except BaseException:
+            self.close()
+            raise
+
+    def _come_in(self, rig, user, credentials, tls_host):
+        info = json.loads(self._take(b"\r\n").partition(b" ")[2])
+        if tls_host:
+            trust = ssl.create_default_context(cafile=rig.info["natsCaFile"])
+            self._socket = trust.wrap_socket(self._socket, server_hostname=tls_host)
+        if credentials is None:
+            credentials = Path(rig.info["natsNkeyFiles"][user]).read_text().split()
+        if not isinstance(credentials, dict):
+            seed, public = credentials
+            signature = nkeys.sign(seed, info["nonce"].encode())
+            credentials = {"nkey": public,
+                           "sig": base64.urlsafe_b64encode(signature).decode().rstrip("=")}
         self.send(b"CONNECT " + json.dumps({
             "verbose": False, "pedantic": False, "headers": True, "no_responders": True,
-            "user": user, "pass": password, "lang": "test", "version": "1"}).encode() + b"\r\n")
+            "tls_required": bool(tls_host), "lang": "test", "version": "1"} | credentials
+        ).encode() + b"\r\n")
         self.sync()
 
     def close(self):
@@ -98,7 +122,7 @@ class Nats:
 
     def _read(self, timeout_s):
         """Takes what the server says next, if it says something in time."""
-        if b"\r\n" not in self._bytes:
+        if b"\r\n" not in self._bytes and not self._decrypted():
             if not select.select([self._socket], [], [], timeout_s)[0]:
                 return
         line = self._take(b"\r\n")
@@ -114,6 +138,10 @@ class Nats:
             whole = self._take_bytes(int(words[-1]) + 2)[:-2]
             self.messages.append(Message(int(words[1]), words[0], whole[:head_bytes],
                                          whole[head_bytes:]))
+
+    def _decrypted(self):
+        """Whether bytes lie where select() does not see them."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _more(self):
         piece = self._socket.recv(65536)

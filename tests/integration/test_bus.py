@@ -3,13 +3,15 @@ do no harm, and what appointments still refuses when the gateway is the one who 
 
 import json
 import random
+import socket
+import ssl
 import sys
 import unittest
 import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from nats import Nats, packed  # pylint: disable=wrong-import-position
+from nats import Nats, nkeys, packed  # pylint: disable=wrong-import-position
 from rig import ROOT, Rig, text_of, until  # pylint: disable=wrong-import-position
 from sse import Reader  # pylint: disable=wrong-import-position
 
@@ -53,8 +55,8 @@ class Bus(unittest.TestCase):
         for person in (self.patient, self.doctor, self.staff):
             self.assertTrue(person.session)
 
-    def connected(self, user, password=None):
-        client = Nats(rig, user, password)
+    def connected(self, user):
+        client = Nats(rig, user)
         self.addCleanup(client.close)
         return client
 
@@ -62,14 +64,34 @@ class Bus(unittest.TestCase):
 class Rights(Bus):
     """What the server of NATS refuses each of our services."""
 
-    def test_nobody_comes_in_without_a_password(self):
-        for user, password in (("gateway", "wrong"), ("nobody", "x"), ("", "")):
-            with self.assertRaises((ConnectionError, OSError)):
-                Nats(rig, user, password or " ").sync()
+    def test_nobody_comes_in_without_their_key(self):
+        seed, public = nkeys.make_nkey()
+        gateways = Path(rig.info["natsNkeyFiles"]["gateway"]).read_text().split()[1]
+        for credentials in ({}, {"user": "gateway", "pass": ""}, {"auth_token": "x"},
+                            {"nkey": gateways}, {"nkey": gateways, "sig": "A" * 86},
+                            (seed, public), (seed, gateways)):
+            with self.subTest(credentials=list(credentials)):
+                with self.assertRaises(OSError):
+                    Nats(rig, "gateway", credentials)
+
+    def test_nobody_comes_in_without_tls(self):
+        with self.assertRaises(OSError):
+            Nats(rig, "gateway", tls=False)
+
+    def test_the_certificate_is_good_for_nobody_else(self):
+        host, _, port = rig.info["natsUrl"].partition("://")[2].partition(":")
+        for name, trust in ((host, ssl.create_default_context()),
+                            ("elsewhere", ssl.create_default_context(
+                                cafile=rig.info["natsCaFile"]))):
+            with socket.create_connection((host, int(port)), timeout=10) as plain:
+                plain.recv(4096)  # INFO
+                with self.assertRaises(ssl.SSLCertVerificationError):
+                    trust.wrap_socket(plain, server_hostname=name)
 
     def test_each_publishes_only_what_it_must(self):
         nudge = "tv.v1.inbox.%s.%s" % (uuid.uuid4(), uuid.uuid4())
         others = ["tv.v1.hint.due", nudge, "$SRV.PING", "$SYS.REQ.SERVER.PING", "$JS.API.INFO",
+                  "$JS.API.STREAM.LIST", "$JS.API.STREAM.CREATE.x", "$SYS.REQ.ACCOUNT.PING.CONNZ",
                   "tv.v1.appointments.nothing", "tv.v1.nothing.get", "tv.v2.due.fire", "x", "_R_.x",
                   "tv.v1.feed.x.y"] + [f"_INBOX_{user}.a.b" for user in USERS]
         may = {"gateway": {"tv.v1.hint.due", nudge}, "notifier": {"tv.v1.hint.due", nudge}}
@@ -84,6 +106,15 @@ class Rights(Bus):
                         self.assertEqual([f'Permissions Violation for Publish to "{subject}"'],
                                          client.sync())
                     self.assertEqual(allowed, self.listed(ALLOW_LISTS[user]["publish"], subject))
+
+            self.assertIn("Publish Violation", self.told_by_the_server(user))
+
+    @staticmethod
+    def told_by_the_server(user):
+        """Its log's lines about a user."""
+        public = Path(rig.info["natsNkeyFiles"][user]).read_text().split()[1]
+        log = Path(rig.info["parts"]["nats"]["log"]).read_text()
+        return "".join(line for line in log.splitlines() if public in line)
 
     @staticmethod
     def listed(rights, subject):
@@ -115,6 +146,7 @@ class Rights(Bus):
                         client.subscribe(f"tv.v1.{service}.*", other)
                         self.assertIn("Permissions Violation", "".join(client.sync()),
                                       (user, other, service))
+            self.assertIn("Subscription Violation", self.told_by_the_server(user))
 
     @staticmethod
     def answers(user):
@@ -139,6 +171,46 @@ class Rights(Bus):
         client = self.connected("tokens")
         client.publish("_INBOX_gateway.1.2", b"forged")
         self.assertIn("Permissions Violation for Publish", "".join(client.sync()))
+
+
+class ShortList(Bus):
+    """A service that may do less than it must: that is seen, and not only by those who wait."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = Path(rig.dir) / "nats-accounts.conf"
+        self.text = self.path.read_text()
+        self.addCleanup(self.make_whole)
+
+    def make_whole(self):
+        self.path.write_text(self.text)
+        rig.ctl("kill", "nats", "HUP")
+        rig.ctl("stop", "gateway")
+        rig.ctl("start", "gateway")
+        self.assertEqual(200, rig.visit("/readyz", "gateway").status)
+
+    def may(self, method):
+        """Whether the server has read the list that the file holds."""
+        client = Nats(rig, "gateway")
+        try:
+            client.publish(f"tv.v1.{method}", b"")
+            return not client.sync()
+        finally:
+            client.close()
+
+    def test_it_is_counted_and_makes_unready(self):
+        def counted():
+            return rig.metric("gateway", "tv_bus_permission_violations_total")
+        self.assertEqual(200, self.patient.ask("GET", "/v1/clinic").status)
+        self.assertEqual(0, counted())
+        self.path.write_text(self.text.replace('    "tv.v1.clinics.getclinic"\n', ""))
+        rig.ctl("kill", "nats", "HUP")
+        self.assertTrue(until(lambda: not self.may("clinics.getclinic")))
+        until(lambda: rig.visit("/readyz", "gateway").status == 200)  # a reload may part them
+        self.assertGreaterEqual(self.patient.ask("GET", "/v1/clinic").status, 500)
+        self.assertGreaterEqual(counted(), 1)
+        self.assertEqual(503, rig.visit("/readyz", "gateway").status)
+        self.assertEqual(200, rig.visit("/livez", "gateway").status)
 
 
 class Hostile(Bus):
@@ -384,25 +456,9 @@ class Roles(Bus):
 class Discovery(Bus):
     """ADR-32: who is there, asked by an operator, who has a user of their own."""
 
-    @classmethod
-    def setUpClass(cls):
-        path = Path(rig.dir) / "nats-users.conf"
-        head, _, text = path.read_text().partition(": ")
-        users = json.loads(text)
-        users["users"].append({"user": "operator", "password": "operator", "permissions": {
-            "publish": {"allow": ["$SRV.>"]}, "subscribe": {"allow": ["_INBOX_operator.>"]}}})
-        path.write_text(f"{head}: {json.dumps(users)}\n")
-        rig.ctl("kill", "nats", "HUP")
-
     def setUp(self):
         super().setUp()
-        def come_in():
-            try:
-                return Nats(rig, "operator", "operator")
-            except OSError:
-                return None
-        self.operator = until(come_in)
-        self.addCleanup(self.operator.close)
+        self.operator = self.connected("operator")
 
     def test_all_answer(self):
         pings = {}

@@ -1,5 +1,6 @@
 """The API generator: what it writes for a small API, and what it refuses."""
 
+import base64
 import json
 import os
 import re
@@ -14,6 +15,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 from api import model, nats, openapi, reader, reference, routes  # noqa: E402
+from stack import nkeys  # noqa: E402
 
 with open(os.path.join(ROOT, "lib/err.h"), encoding="utf-8") as err_h:
     PROBLEMS = reader.read_problems(err_h.read(), "lib/err.h")
@@ -329,14 +331,20 @@ class Small(unittest.TestCase):
         for user in p.values():
             self.assertNotIn(">", user["publish"] + user["subscribe"])
 
-    def test_server_conf_is_accepted_by_nats_server(self):
-        passwords = {name: 'p"w\\' + name for name in nats.permissions(self.api)}
-        with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
-            f.write(nats.server_conf(self.api, passwords))
-            f.flush()
-            done = subprocess.run(["nats-server", "-t", "-c", f.name], capture_output=True,
-                                  text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
+    def test_accounts_deny_what_is_not_listed(self):
+        text = nats.accounts_conf(self.api)
+        self.assertIn('MAY_STORE {\n  publish: { allow: [\n    "_INBOX_operator.>"\n  ] }', text)
+        silent = compile_proto(PROTO.replace('tellers: ["gateway"]', 'tellers: ["store"]')
+                               .replace('callers: ["watcher"]', 'callers: ["gateway"]'))
+        text = nats.accounts_conf(reader.read(silent, PROBLEMS))
+        self.assertIn('MAY_WATCHER {\n  publish: { deny: [">"] }', text)
+        self.assertNotIn("allow: [\n  ]", text)
+        self.assertNotIn("no_auth_user:", text)
+
+    def test_only_who_is_asked_may_answer(self):
+        users = json.loads(nats.as_json(self.api))["users"]
+        self.assertEqual([n for n in users if "allow_responses" in users[n]], ["store"])
+        self.assertEqual(nats.accounts_conf(self.api).count("allow_responses"), 1)
 
     def test_every_operation_tells_who_may_call_it(self):
         for path in self.doc["paths"].values():
@@ -411,12 +419,15 @@ class Small(unittest.TestCase):
 class Client:
     """As much of a NATS client as is needed to see what a user is refused."""
 
-    def __init__(self, port, user):
+    def __init__(self, port, seed, public=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.file = self.socket.makefile("rb")
-        self.file.readline()  # INFO
-        options = {"user": user, "pass": "secret of " + user, "verbose": False, "pedantic": False,
-                   "headers": True, "no_responders": True}
+        info = json.loads(self.file.readline().partition(b" ")[2])
+        options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True}
+        if seed:
+            signature = nkeys.sign(seed, info["nonce"].encode())
+            options["nkey"] = public or nkeys.public_key(seed)
+            options["sig"] = base64.urlsafe_b64encode(signature).decode().rstrip("=")
         self.socket.sendall(b"CONNECT " + json.dumps(options).encode() + b"\r\n")
 
     def allowed(self, line):
@@ -440,12 +451,18 @@ class LeastPrivilege(unittest.TestCase):
     def setUp(self):
         api = reader.read(compile_proto(PROTO), PROBLEMS)
         self.permissions = nats.permissions(api)
-        passwords = {name: "secret of " + name for name in self.permissions}
-        with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
-            conf.write("listen: 127.0.0.1:-1\n" + nats.server_conf(api, passwords))
-            conf.flush()
-            server = subprocess.Popen(["nats-server", "-c", conf.name], stderr=subprocess.PIPE,
-                                      text=True)
+        keys = {name: nkeys.make_nkey() for name in [*self.permissions, "operator", "sys"]}
+        self.seeds = {name: seed for name, (seed, _) in keys.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (
+                    ("nats.conf", 'listen: 127.0.0.1:-1\ninclude "./nats-accounts.conf"\n'),
+                    ("nats-accounts.conf", nats.accounts_conf(api)),
+                    ("nats-keys.conf", "".join(f"{nats.variable(name)}: {public}\n"
+                                               for name, (_, public) in keys.items()))):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as conf:
+                    conf.write(text)
+            server = subprocess.Popen(["nats-server", "-c", os.path.join(folder, "nats.conf")],
+                                      stderr=subprocess.PIPE, text=True)
             self.addCleanup(server.stderr.close)
             self.addCleanup(server.wait, 10)
             self.addCleanup(server.terminate)
@@ -457,9 +474,36 @@ class LeastPrivilege(unittest.TestCase):
                     break
 
     def client(self, user):
-        c = Client(self.port, user)
+        c = Client(self.port, self.seeds[user])
         self.addCleanup(c.close)
         return c
+
+    def test_nobody_comes_in_without_their_key(self):
+        stranger, _ = nkeys.make_nkey()
+        for seed, public in ((None, None), (stranger, None),
+                             (stranger, nkeys.public_key(self.seeds["gateway"]))):
+            c = Client(self.port, seed, public)
+            self.addCleanup(c.close)
+            with self.assertRaisesRegex(ConnectionError, "Authorization Violation|reset"):
+                c.allowed("PUB x 0\r\n")
+
+    def test_the_operator_discovers_and_no_more(self):
+        client = self.client("operator")
+        for line, allowed in (("PUB $SRV.PING 0\r\n", True), ("SUB _INBOX_operator.a.> 1", True),
+                              ("PUB $SRV.STATS.things.x 0\r\n", True), ("PUB $SRV.X 0\r\n", False),
+                              ("PUB tv.v1.things.list 0\r\n", False), ("SUB $SRV.> 2", False),
+                              ("PUB _INBOX_gateway.x 0\r\n", False), ("SUB > 3", False),
+                              ("SUB tv.> 4", False), ("PUB $SYS.REQ.SERVER.PING 0\r\n", False)):
+            self.assertEqual(client.allowed(line), allowed, line)
+
+    def test_the_system_account_is_another_world(self):
+        sys_user, store = self.client("sys"), self.client("store")
+        self.assertTrue(store.allowed("SUB $SRV.PING 1"))
+        self.assertTrue(sys_user.allowed("SUB _INBOX.> 1"))
+        self.assertTrue(sys_user.allowed("PUB $SRV.PING 0\r\n"))
+        self.assertTrue(store.allowed("UNSUB 1"))  # nothing had come, or it were a line too many
+        sys_user.socket.sendall(b"PUB $SYS.REQ.SERVER.PING _INBOX.a 0\r\n\r\n")
+        self.assertRegex(sys_user.file.readline(), rb"^MSG _INBOX.a 1 ")
 
     def test_everyone_may_do_what_is_theirs_and_nothing_else(self):
         def concrete(subjects):
@@ -524,23 +568,8 @@ class Program(unittest.TestCase):
                     files[f] = opened.read()
             seen.append(files)
         self.assertEqual(seen[0], seen[1])
-        self.assertEqual(list(seen[0]), ["API.md", "nats.json", "openapi.c", "openapi.json",
-                                         "routes.c", "routes.h"])
-
-    def test_nats_conf_needs_every_password_and_is_private(self):
-        passwords = os.path.join(self.dir.name, "passwords.json")
-        conf = os.path.join(self.dir.name, "nats.conf")
-        args = ("--descriptors", self.set, "--nats-conf", conf, "--passwords", passwords)
-        with open(passwords, "w", encoding="utf-8") as f:
-            json.dump({"gateway": "a", "store": "b"}, f)
-        done = self.run_tool(*args)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("no password for watcher", done.stderr)
-        self.assertFalse(os.path.exists(conf))
-        with open(passwords, "w", encoding="utf-8") as f:
-            json.dump({"gateway": "a", "store": "b", "watcher": "c"}, f)
-        self.assertEqual(self.run_tool(*args).returncode, 0)
-        self.assertEqual(os.stat(conf).st_mode & 0o777, 0o600)
+        self.assertEqual(list(seen[0]), ["API.md", "nats-accounts.conf", "nats.json", "openapi.c",
+                                         "openapi.json", "routes.c", "routes.h"])
 
     def test_a_missing_descriptor_set(self):
         done = self.run_tool("--descriptors", self.set + "x", "--out", self.dir.name)

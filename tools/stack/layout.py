@@ -1,7 +1,7 @@
 """A stack's directory: what lies where, and what is kept from one run to the next.
 
     settings.json  how it was set up       ports.json  see ports.py      secrets/  see vault.py
-    postgres/      the cluster             nats.conf, livekit.yaml       log/, run/  per part
+    postgres/      the cluster             nats*.conf, livekit.yaml      log/, run/  per part
 """
 
 import contextlib
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "dev"
 LIVEKIT = ROOT / "build" / "tools" / "livekit-server"
 WEB = ROOT / "build" / "web"
-ALLOW_LISTS = ROOT / "build" / "gen" / "nats.json"
+NATS_ACCOUNTS = ROOT / "build" / "gen" / "nats-accounts.conf"
 
 
 @dataclass

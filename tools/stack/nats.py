@@ -1,36 +1,60 @@
-"""NATS of the stack: a user with a password and an allow-list for each service."""
+"""NATS of the stack: with TLS, and for each user a key and an allow-list."""
 
 import http.client
-import json
 import os
+import re
 import shutil
+from pathlib import Path
 from string import Template
 
-from .layout import ALLOW_LISTS, TEMPLATES, Stack
+from . import certificates
+from .layout import NATS_ACCOUNTS, TEMPLATES, Stack
+from .nkeys import make_nkey
 from .tell import Fault
 from .vault import write_private
+
+# Certificates are for names, not for addresses: libnats compares nothing else.
+HOST = "localhost"
 
 
 def prepare(stack: Stack) -> None:
     if not shutil.which("nats-server", path=search_path()):
         raise Fault("nats-server is missing: install the package nats-server, or run `make deps`")
-    ports = {"port": stack.ports.claim("nats"), "monitor_port": stack.ports.claim("nats-monitor")}
+    secrets = stack.vault.directory()
+    certificates.make_authority(secrets)
+    certificates.make_server_certificate(secrets, [HOST, "127.0.0.1"])
     template = Template((TEMPLATES / "nats.conf").read_text())
-    write_private(stack.dir / "nats.conf", template.substitute(ports))
-    write_private(stack.dir / "nats-users.conf", _users(stack))
+    write_private(stack.dir / "nats.conf", template.substitute(
+        port=stack.ports.claim("nats"), monitor_port=stack.ports.claim("nats-monitor"),
+        secrets=secrets))
+    write_private(stack.dir / "nats-accounts.conf", _accounts())
+    write_private(stack.dir / "nats-keys.conf", "".join(
+        f"NKEY_{user.upper()}: {nkey_file(stack, user).read_text().split()[1]}\n"
+        for user in users()))
 
 
-def _users(stack: Stack) -> str:
-    if not ALLOW_LISTS.exists():
-        raise Fault(f"{ALLOW_LISTS} is missing: run `make gen`")
-    users = []
-    for name, permissions in sorted(json.loads(ALLOW_LISTS.read_text())["users"].items()):
-        # An empty allow-list would allow everything.
-        if not permissions["publish"]["allow"]:
-            permissions["publish"] = {"deny": [">"]}
-        users.append({"user": name, "password": stack.vault.text(f"nats-{name}"),
-                      "permissions": permissions})
-    return "authorization: " + json.dumps({"users": users}, indent=2) + "\n"
+def _accounts() -> str:
+    if not NATS_ACCOUNTS.exists():
+        raise Fault(f"{NATS_ACCOUNTS} is missing: run `make gen`")
+    return NATS_ACCOUNTS.read_text()
+
+
+def users() -> list[str]:
+    """All that the accounts know, in their order."""
+    return [name.lower() for name in re.findall(r"nkey: \$NKEY_(\w+)", _accounts())]
+
+
+def nkey_file(stack: Stack, user: str) -> Path:
+    """Seed and public key, a line each, as the services read them."""
+    return stack.vault.path(f"nats-{user}.nkey", lambda: "\n".join(make_nkey()))
+
+
+def ca_file(stack: Stack) -> Path:
+    return stack.vault.directory() / "ca.crt"
+
+
+def url(stack: Stack) -> str:
+    return f"tls://{HOST}:{stack.ports['nats']}"
 
 
 def search_path() -> str:

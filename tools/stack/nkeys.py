@@ -2,7 +2,7 @@
 and the user signs it with the key of its seed (Ed25519).
 
 Seed and public key are written in base32, with a prefix that says what they are (`SU…`, `U…`) and a
-checksum: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth
+checksum: https://github.com/nats-io/nkeys
 """
 
 import base64

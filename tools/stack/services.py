@@ -3,7 +3,7 @@
 import os
 from types import MappingProxyType
 
-from . import livekit
+from . import livekit, nats
 from .layout import WEB, Stack
 from .nats import http_not_ready
 from .tell import Fault
@@ -70,8 +70,8 @@ _OWN = MappingProxyType({"appointments": _appointments, "tokens": _tokens,
 def environment(stack: Stack, name: str) -> dict[str, str]:
     kind = kind_of(name)
     passed_on = {k: os.environ[k] for k in _PASSED_ON if k in os.environ}
-    common = {"NATS_URL": f"nats://127.0.0.1:{stack.ports['nats']}", "NATS_USER": kind,
-              "NATS_PASSWORD_FILE": str(stack.vault.path(f"nats-{kind}")),
+    common = {"NATS_URL": nats.url(stack), "NATS_CA_FILE": str(nats.ca_file(stack)),
+              "NATS_NKEY_FILE": str(nats.nkey_file(stack, kind)),
               "TELEVISIT_ADMIN_ADDRESS": f"127.0.0.1:{stack.ports[admin(name)]}"}
     given = stack.settings.environment
     return passed_on | common | _OWN[kind](stack, name) | given.get(kind, {}) | given.get(name, {})

@@ -1,9 +1,7 @@
 """What a stack is doing, for people (status) and for programs (info)."""
 
-import json
-
-from . import parts, run, seed, services
-from .layout import ALLOW_LISTS, Stack
+from . import nats, parts, run, seed, services
+from .layout import NATS_ACCOUNTS, Stack
 
 
 def rows(stack: Stack) -> list[dict]:
@@ -30,7 +28,7 @@ def _row(stack: Stack, name: str) -> dict:
 def describe(stack: Stack) -> dict:
     """Everything that a test needs in order to talk to the stack. Secrets are given as files, but
     for the password of the demo accounts."""
-    users = sorted(json.loads(ALLOW_LISTS.read_text())["users"]) if ALLOW_LISTS.exists() else []
+    users = nats.users() if NATS_ACCOUNTS.exists() else []
     described = {row["part"]: {k: row[k] for k in ("pid", "state", "log")} for row in rows(stack)}
     for name, part in described.items():
         if name not in parts.STORES and part["pid"]:
@@ -43,8 +41,9 @@ def describe(stack: Stack) -> dict:
         "livekitUrl": services.livekit_url(stack),
         "livekitKey": stack.vault.text("livekit-key"),
         "livekitSecretFile": str(stack.vault.path("livekit-secret")),
-        "natsUrl": f"nats://127.0.0.1:{stack.ports['nats']}",
-        "natsPasswordFiles": {user: str(stack.vault.path(f"nats-{user}")) for user in users},
+        "natsUrl": nats.url(stack),
+        "natsCaFile": str(nats.ca_file(stack)),
+        "natsNkeyFiles": {user: str(nats.nkey_file(stack, user)) for user in users},
         "databaseUrlFile": str(stack.vault.path("database-url")),
         "parts": described,
         "demo": {"clinic": seed.CLINIC["slug"], "password": seed.password(stack),

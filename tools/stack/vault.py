@@ -12,19 +12,22 @@ class Vault:
 
     def path(self, name: str, make=lambda: secrets.token_urlsafe(32)) -> Path:
         """The file of a secret; `make` gives its text when there is none yet."""
-        path = self._directory / name
+        path = self.directory() / name
         if not path.exists():
-            self._directory.mkdir(mode=0o700, exist_ok=True)
             write_private(path, make() + "\n")
         return path
+
+    def directory(self) -> Path:
+        """For those who keep files there of their own."""
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        return self._directory
 
     def text(self, name: str, make=lambda: secrets.token_urlsafe(32)) -> str:
         return self.path(name, make).read_text().strip()
 
     def refresh(self, name: str, text: str) -> None:
         """Writes a secret that follows from others, such as an address with a password in it."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        path = self._directory / name
+        path = self.directory() / name
         if not path.exists() or path.read_text() != text + "\n":
             write_private(path, text + "\n")
 

@@ -335,9 +335,9 @@ static void test_bad_keys_are_named_not_shown(void **state) {
     char turned_public[TV_BUS_NKEY_TEXT];
 
     assert_int_equal(sscanf(first_key, "%58s\n%56s", seed, public), 2);
-    strcpy(turned, seed);
+    snprintf(turned, sizeof(turned), "%s", seed);
     turned[20] = seed[20] == 'A' ? 'B' : 'A';
-    strcpy(turned_public, public);
+    snprintf(turned_public, sizeof(turned_public), "%s", public);
     turned_public[20] = public[20] == 'A' ? 'B' : 'A';
     const struct {
         const char *first, *second, *third, *told;
