@@ -1,4 +1,4 @@
-"""Checks of what helm makes of the chart: the package, lint, the same from both helms, snapshots."""
+"""Checks of what helm makes of the chart: package, lint, the same from both helms, snapshots."""
 
 import difflib
 import os
@@ -40,7 +40,7 @@ def lint(_):
                 helm(which, "lint", "--strict", CHART, *[a for f in files for a in ("--values", f)])
                 faults = []
             except HelmError as e:
-                faults = [line for line in str(e).splitlines() if line.startswith("[")]
+                faults = [str(e)]
             yield f"{which} {values}", faults
 
 

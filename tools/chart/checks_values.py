@@ -1,7 +1,8 @@
-"""Checks of values: the schema is closed, refuses what is wrong by its name, takes what is right, and
-no value is dead."""
+"""Checks of values: the schema is closed, refuses what is wrong by its name, takes what is right,
+and no value is dead."""
 
 import copy
+import fnmatch
 import json
 import os
 
@@ -24,18 +25,19 @@ def open_objects(node, path=""):
         return
     if not isinstance(node, dict):
         return
-    if "properties" in node and node.get("additionalProperties") is not False:
-        yield path
-    if node.get("type") == "object" and "properties" not in node and not isinstance(
-            node.get("additionalProperties"), dict) and "x-open" not in node.get("$comment", ""):
+    if node.get("type") == "object" and node.get("additionalProperties") is not False and (
+            "properties" in node or not isinstance(node.get("additionalProperties"), dict)):
         yield path
     for key, value in node.items():
         yield from open_objects(value, f"{path}/{key}")
 
 
 def resolve(schema, node):
-    """A schema without its outermost $ref."""
-    while "$ref" in node:
+    """What a schema says itself: without its outermost $ref, the first of allOf."""
+    while "$ref" in node or ("allOf" in node and "properties" not in node):
+        if "$ref" not in node:
+            node = node["allOf"][0]
+            continue
         target = schema
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
@@ -60,9 +62,11 @@ def unknown_keys(schema, node, values, path=""):
 
 def closed_schema(_):
     schema = json.loads(chart_file("values.schema.json"))
-    yield "closed", [f"{p} takes any key" for p in open_objects(schema)]
+    # What a parent chart shares is open by nature.
+    yield "closed", [f"{p} takes any key" for p in open_objects(schema)
+                     if p != "/properties/global"]
     values = yaml.load(chart_file("values.yaml"), Loader=LOADER)
-    optional = {"services.appointments.service", "services.tokens.service",
+    optional = {"global", "services.appointments.service", "services.tokens.service",
                 "services.notifier.service"}
     faults = list(unknown_keys(schema, schema, values))
     yield "values.yaml", [f for f in faults if f.split()[0] not in optional]
@@ -128,8 +132,7 @@ def live_values(renderer):
     count = 0
     for path, value in leaves(values):
         name = ".".join(map(str, path))
-        row = next((r for r in other if name == r["key"] or (
-            r["key"].startswith("*.") and name.endswith(r["key"][1:]))), {})
+        row = next((r for r in other if fnmatch.fnmatchcase(name, r["key"])), {})
         new = row.get("value")
         if "value" not in row:
             new = (not value if isinstance(value, bool) else
@@ -138,8 +141,8 @@ def live_values(renderer):
         base = row.get("with", {})
         count += 1
         try:
-            before = renderer.text(values=row.get("on", "full"), extra=base)
-            after = renderer.text(values=row.get("on", "full"),
+            before = renderer.text(values=row.get("base", "full"), extra=base)
+            after = renderer.text(values=row.get("base", "full"),
                                   extra=merged(base, nested(path, new)))
         except HelmError as e:
             yield name, [f"{new!r} is refused: {e}"]

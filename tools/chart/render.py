@@ -33,7 +33,7 @@ class HelmError(Exception):
 def run(*command, text_in=None, check=True):
     done = subprocess.run(command, capture_output=True, text=True, input=text_in, check=False)
     if check and done.returncode != 0:
-        raise HelmError((done.stderr + done.stdout).strip())
+        raise HelmError(" ".join((done.stderr + done.stdout).split()))
     return done
 
 
