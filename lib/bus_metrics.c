@@ -1,5 +1,6 @@
 /* bus_metrics.c - what the bus counts. Everything is looked up once and then counted in one step.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,14 +23,14 @@ static struct tv_metric request_seconds_metric = {
     .bucket_count = TV_ARRAY_LEN(seconds_buckets),
 };
 static struct tv_metric served_metric = {.name = "tv_bus_served_total",
-                                         .help = "Calls served by method and how they ended.",
+                                         .help = "Calls served by subject and how they ended.",
                                          .type = TV_COUNTER,
-                                         .labels = {"service", "method", "outcome"}};
+                                         .labels = {"subject", "outcome"}};
 static struct tv_metric served_seconds_metric = {
     .name = "tv_bus_served_seconds",
-    .help = "Time from the arrival of a call to its answer, by method.",
+    .help = "Time from the arrival of a call to its answer, by subject.",
     .type = TV_HISTOGRAM,
-    .labels = {"service", "method"},
+    .labels = {"subject"},
     .buckets = seconds_buckets,
     .bucket_count = TV_ARRAY_LEN(seconds_buckets),
 };
@@ -122,10 +123,12 @@ void tv_bus_count_end(struct tv_bus_counted *c, enum tv_err err, int64_t took_us
 
 void tv_bus_served_init(struct tv_bus_served *s, const char *service, const char *method) {
     static const char *const names[TV_SERVED_OUTCOMES] = {"ok", "refused", "failed", "dropped"};
+    char subject[192];
 
+    snprintf(subject, sizeof(subject), "tv.v1.%s.%s", service, method);
     for (size_t i = 0; i < TV_ARRAY_LEN(names); i++)
-        s->ended[i] = tv_metric_series(&served_metric, service, method, names[i], NULL);
-    s->seconds = tv_metric_series(&served_seconds_metric, service, method, NULL, NULL);
+        s->ended[i] = tv_metric_series(&served_metric, subject, names[i], NULL, NULL);
+    s->seconds = tv_metric_series(&served_seconds_metric, subject, NULL, NULL, NULL);
 }
 
 void tv_bus_count_served(struct tv_bus_served *s, enum tv_bus_outcome outcome, int64_t took_us) {

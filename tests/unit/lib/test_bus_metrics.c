@@ -64,18 +64,18 @@ static void test_served(void **state) {
     struct tv_bus_served s;
 
     tv_bus_served_init(&s, "proof", "ask");
-    expect("tv_bus_served_total{service=\"proof\",method=\"ask\",outcome=\"refused\"} 0");
+    expect("tv_bus_served_total{subject=\"tv.v1.proof.ask\",outcome=\"refused\"} 0");
     tv_bus_count_served(&s, TV_SERVED_OK, 2 * TV_US_PER_MS);
     tv_bus_count_served(&s, TV_SERVED_REFUSED, 0);
     tv_bus_count_served(&s, TV_SERVED_REFUSED, 0);
     tv_bus_count_served(&s, TV_SERVED_FAILED, 2 * TV_US_PER_S);
-    expect("tv_bus_served_total{service=\"proof\",method=\"ask\",outcome=\"ok\"} 1");
-    expect("tv_bus_served_total{service=\"proof\",method=\"ask\",outcome=\"refused\"} 2");
-    expect("tv_bus_served_total{service=\"proof\",method=\"ask\",outcome=\"failed\"} 1");
-    expect("tv_bus_served_total{service=\"proof\",method=\"ask\",outcome=\"dropped\"} 0");
-    expect("tv_bus_served_seconds_bucket{service=\"proof\",method=\"ask\",le=\"0.0025\"} 3");
-    expect("tv_bus_served_seconds_count{service=\"proof\",method=\"ask\"} 4");
-    expect("tv_bus_served_seconds_sum{service=\"proof\",method=\"ask\"} 2.002");
+    expect("tv_bus_served_total{subject=\"tv.v1.proof.ask\",outcome=\"ok\"} 1");
+    expect("tv_bus_served_total{subject=\"tv.v1.proof.ask\",outcome=\"refused\"} 2");
+    expect("tv_bus_served_total{subject=\"tv.v1.proof.ask\",outcome=\"failed\"} 1");
+    expect("tv_bus_served_total{subject=\"tv.v1.proof.ask\",outcome=\"dropped\"} 0");
+    expect("tv_bus_served_seconds_bucket{subject=\"tv.v1.proof.ask\",le=\"0.0025\"} 3");
+    expect("tv_bus_served_seconds_count{subject=\"tv.v1.proof.ask\"} 4");
+    expect("tv_bus_served_seconds_sum{subject=\"tv.v1.proof.ask\"} 2.002");
 }
 
 /* What the operator must see without a first time. */

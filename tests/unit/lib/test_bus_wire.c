@@ -168,7 +168,7 @@ static void test_a_silent_server_is_noticed_by_pings(void **state) {
     test_signal(server.proc, SIGCONT);
     wait_for(is_connected, bus);
     tv_bus_reply(TV_TAKE_PTR(held), TV_S("")); /* the right to answer went with the connection */
-    assert_true(metric("{service=\"proof\",method=\"hold\",outcome=\"dropped\"} ") == 1);
+    assert_true(metric("{subject=\"tv.v1.proof.hold\",outcome=\"dropped\"} ") == 1);
     wait_for_service();
 }
 
