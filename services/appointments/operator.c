@@ -1,6 +1,7 @@
 /* operator.c - see operator.h. */
 #include "services/appointments/operator.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +228,7 @@ int operator_run(const void *conf, int argc, char **argv) {
     const struct operation *o = find_operation(argv[0]);
     struct bind binds[OPTIONS_MAX];
     char hash[TV_PASSWORD_HASH_MAX];
+    assert(o != NULL); /* main.c calls this for the operations only */
     if (!read_options(o, argc, argv, binds)) {
         print_usage(o, stderr);
         return WRONG_USE;
