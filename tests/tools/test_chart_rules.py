@@ -251,6 +251,22 @@ class Exemptions(unittest.TestCase):
             self.assertEqual(rules.is_sentence(text), right, text)
 
 
+class Snapshots(unittest.TestCase):
+    """What the chart renders, as last written down (`make check-chart` sees that it is so)."""
+
+    def test_rules_find_nothing_but_what_is_exempted_with_a_reason(self):
+        folder = os.path.join(ROOT, "tests", "chart", "snapshots")
+        names = sorted(os.listdir(folder))
+        self.assertIn("default.yaml", names)
+        for name in names:
+            with self.subTest(snapshot=name), open(os.path.join(folder, name),
+                                                   encoding="utf-8") as f:
+                release = Release.of_text(f.read())
+                self.assertGreater(len(release.pods), 5)
+                self.assertEqual([str(f) for f in rules.findings(release)
+                                  if not rules.is_sentence(f.reason)], [])
+
+
 class Selectors(unittest.TestCase):
     def test_selectors(self):
         labels = {"a": "1", "b": "2"}

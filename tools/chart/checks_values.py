@@ -9,7 +9,7 @@ import os
 import yaml
 
 from objects import LOADER
-from render import HELMS, TESTS, HelmError, chart_file
+from render import HELMS, TESTS, ToolError, chart_file
 
 
 def table(name):
@@ -75,7 +75,7 @@ def closed_schema(_):
 def refusal(renderer, which, values):
     try:
         renderer.text(which, extra=values)
-    except HelmError as e:
+    except ToolError as e:
         return str(e)
     return None
 
@@ -144,7 +144,7 @@ def live_values(renderer):
             before = renderer.text(values=row.get("base", "full"), extra=base)
             after = renderer.text(values=row.get("base", "full"),
                                   extra=merged(base, nested(path, new)))
-        except HelmError as e:
+        except ToolError as e:
             yield name, [f"{new!r} is refused: {e}"]
             continue
         yield name, [f"{new!r} changes nothing"] if before == after else []

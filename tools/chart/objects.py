@@ -1,5 +1,7 @@
 """Rendered Kubernetes objects, as the rules want to look at them."""
 
+import collections
+
 import yaml
 
 # YAML's C reader, where it is, is ten times as fast.
@@ -71,7 +73,8 @@ class Release:
     """All objects of one rendering."""
 
     def __init__(self, objects):
-        self.objects = [o for o in objects if o]
+        self.objects = [item for o in objects if o
+                        for item in (o["items"] if o.get("kind") == "List" else [o])]
         self.pods = [Pod(o) for o in self.objects if o.get("kind") in WORKLOADS]
 
     @classmethod
@@ -95,6 +98,20 @@ class Release:
                     owner["kind"], owner["metadata"]["name"]):
                 return hpa
         return None
+
+    def secret_keys(self, without=()):
+        """{name of a Secret: keys} that pods want, but those of these components."""
+        wanted = collections.defaultdict(set)
+        for pod in self.pods:
+            if pod.labels.get("app.kubernetes.io/component") in without:
+                continue
+            for volume in pod.volumes.values():
+                for source in [volume, *dig(volume, "projected.sources", [])]:
+                    body = source.get("secret")
+                    if body:
+                        wanted[body.get("name", body.get("secretName"))] |= {
+                            i["key"] for i in body.get("items", [])}
+        return wanted
 
     def replicas(self, owner):
         """The fewest pods that a workload is meant to have."""

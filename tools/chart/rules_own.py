@@ -65,8 +65,11 @@ def bits(word):
 
 
 def looks_random(word):
-    kinds = sum(bool(re.search(k, word)) for k in ("[a-z]", "[A-Z]", "[0-9]"))
-    return kinds == 3 and bits(word) > 3.9 and not re.search(r"[a-z]{6,}", word)
+    """Either sign is enough: a key seldom lacks both, a name seldom has one."""
+    kinds = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", re.sub(r"[0-9]", "0", word)))
+    changes = sum(a != b for a, b in zip(kinds, kinds[1:]))
+    return (set("aA0") <= set(kinds) and bits(word) > 3.9) or (
+        len(word) >= 32 and changes > 0.4 * len(word))
 
 
 def strings(node, path=""):

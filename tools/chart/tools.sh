@@ -109,6 +109,7 @@ schemas() {
     local version=$KUBERNETES-$PROMETHEUS_OPERATOR-$GATEWAY_API
     has schemas "$version" && return
     need go "install Go >= 1.26"
+    "$python" -c 'import yaml' 2>/dev/null || fail "no yaml for Python: install python3-yaml"
     say "making the schemas of Kubernetes $KUBERNETES (once)"
     local kubernetes operator gateway
     kubernetes=$(module_dir k8s.io/kubernetes "$KUBERNETES")
