@@ -1,7 +1,6 @@
 /* operator.c - see operator.h. */
 #include "services/appointments/operator.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,7 +227,8 @@ int operator_run(const void *conf, int argc, char **argv) {
     const struct operation *o = find_operation(argv[0]);
     struct bind binds[OPTIONS_MAX];
     char hash[TV_PASSWORD_HASH_MAX];
-    assert(o != NULL); /* main.c calls this for the operations only */
+    if (o == NULL)
+        tv_panic("%s is no command of the operator", argv[0]);
     if (!read_options(o, argc, argv, binds)) {
         print_usage(o, stderr);
         return WRONG_USE;
