@@ -9,6 +9,12 @@
 #   SOURCE_URL=https://…            goes into the labels
 set -euo pipefail
 
+# All mounts live in a namespace of this script's own: whatever ends it takes them along, so that
+# `rm -rf build/images` always works.
+if [[ $EUID -eq 0 && -z ${IMAGES_INSIDE:-} ]]; then
+    IMAGES_INSIDE=1 exec unshare --mount --propagation private "${BASH_SOURCE[0]}" "$@"
+fi
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 place=$root/build/images
@@ -130,6 +136,9 @@ done
 mkdir -p "$place/log"
 exec 9>"$place/lock"
 flock --nonblock 9 || fail "another one is building"
+# What one that was killed has left.
+rm -rf "$place/run"
+store rm --all >/dev/null
 revision=$(git -C "$root" rev-parse HEAD 2>/dev/null || true)
 choose_base
 archives=()

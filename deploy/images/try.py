@@ -5,12 +5,14 @@ Each container runs as the image's own user, with a read-only root, no capabilit
 one, on the machine's network, where all listen on free ports of loopback. PostgreSQL, NATS and
 LiveKit come first, then the migrations and the services, and each must say that it is ready; then
 `check` makes its visit, twice. Configuration, keys and ports are those of tools/stack, in
-build/images/try, which goes again at the end, as do the containers. Usage: try.py VERSION
+build/images/try-…, which goes again at the end, as do the containers. Usage: try.py VERSION
 """
 
 import contextlib
+import fcntl
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -22,14 +24,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "build" / "images"
 sys.path.insert(0, str(ROOT / "tools"))
 # pylint: disable=wrong-import-position
-from stack import livekit, nats, parts, postgres, seed, services
-from stack.layout import TEMPLATES, Stack
+from stack import livekit, nats, parts, postgres, services
+from stack.layout import Stack
 from stack.tell import Fault
 # pylint: enable=wrong-import-position
 
 UID = 10001
 READY_S = 60
 END_S = 20
+CLINIC = "try"
 STORES = ("postgres", "nats", "livekit")
 CONF = """[containers]
 default_ulimits = []
@@ -52,7 +55,7 @@ class Podman:
     def __call__(self, *words, given=None):
         done = subprocess.run(
             ["podman", "--root", str(PLACE / "storage"), "--runroot", str(PLACE / "run"),
-             "--tmpdir", str(PLACE / "run" / "libpod"), *words], input=given, text=True,
+             "--tmpdir", str(PLACE / "run" / "libpod"), *words], input=given or "", text=True,
             capture_output=True, check=False, env=self._environment)
         if done.returncode != 0:
             raise Fault(f"podman {' '.join(words[:2])} {words[-1]}: {done.stdout}{done.stderr}")
@@ -164,15 +167,15 @@ class Try:
                                options=[self._mount], environment=self.environment("appointments"),
                                given=given)
 
-    def sow(self):
-        """The people of the demo clinic."""
-        password_hash = self.command("hash-password", given=seed.password(self.stack)).strip()
-        postgres.sql(self.stack, (TEMPLATES / "seed.sql").read_text(), {
-            "demo": (TEMPLATES / "demo.json").read_text(), "password_hash": password_hash})
-        account = {"clinic": seed.CLINIC["slug"]}
-        for person in reversed(seed.PEOPLE):
-            account[person["role"].lower()] = {
-                "email": person["email"], "password": seed.password(self.stack)}
+    def settle(self):
+        """A clinic and its people, as an operator makes them."""
+        self.command("add-clinic", "--slug", CLINIC, "--name", "A clinic", "--time-zone", "UTC")
+        account = {"clinic": CLINIC}
+        for role in ("patient", "doctor", "staff"):
+            email, password = f"{role}@try.example", secrets.token_urlsafe(16)
+            self.command("add-person", "--clinic", CLINIC, "--role", role, "--name", role,
+                         "--email", email, given=password + "\n")
+            account[role] = {"email": email, "password": password}
         path = self.dir / "account" / "account.json"
         path.write_text(json.dumps(account))
         os.chown(path, UID, UID)
@@ -227,7 +230,7 @@ def run(version, directory):
         attempt.command("migrate")
         for name in services.NAMES:
             attempt.start(name)
-        attempt.sow()
+        attempt.settle()
         for _ in range(2):
             attempt.check()
         attempt.end()
@@ -240,8 +243,18 @@ def main():
     if os.geteuid() != 0 or not shutil.which("podman"):
         print("try: it needs root and podman: make deps DEPS=cluster", file=sys.stderr)
         return 1
+    if "IMAGES_INSIDE" not in os.environ:  # the mounts are ours and end with us, as in build.sh
+        os.environ["IMAGES_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
+                              "-B", *sys.argv])
     PLACE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="try-", dir=PLACE) as directory:
+    lock = open(PLACE / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("try: images are being built", file=sys.stderr)
+        return 1
+    with lock, tempfile.TemporaryDirectory(prefix="try-", dir=PLACE) as directory:
         os.chmod(directory, 0o755)
         try:
             run(sys.argv[1], Path(directory))
