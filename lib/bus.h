@@ -15,7 +15,7 @@
  *  nudges     tv_bus_publish() and tv_bus_subscribe(): fire and forget, may be lost.
  *
  * Nothing is buffered while the server is away: a publish or request fails at once. Reconnects for
- * ever (wait 50 ms to 2 s with jitter), pings every 3 s and gives up on a silent server after two
+ * ever (wait 50 ms to 2 s with jitter), pings every 2 s and gives up on a silent server after two
  * that were not answered. A server that refuses us (wrong key) or that we refuse (wrong certificate
  * or none) is logged, turns `healthy` off and is tried again. A permission
  * violation is counted, logged and turns `healthy` off for good: a wrong allow-list must be seen.

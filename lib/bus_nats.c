@@ -22,7 +22,7 @@ enum {
     SERVERS_MAX = 16,
 };
 
-int64_t tv_bus_ping_interval_ms = 3000;
+int64_t tv_bus_ping_interval_ms = 2000;
 
 struct tv_bus_nats {
     struct tv_bus_wire *wire;

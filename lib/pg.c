@@ -388,7 +388,9 @@ static void on_ready(void *ctx) {
 }
 
 static void on_unit(void *ctx, struct tv_pg_unit *u) {
-    struct tv_pg *pg = ((struct link *)ctx)->pg;
+    struct link *l = ctx;
+    struct tv_pg *pg = l->pg;
+    set_usable(l, true);
     if (u->outcome == TV_PG_SKIPPED) {
         u->alone = true;
         send_again(pg, u);
@@ -436,8 +438,29 @@ static void on_lost(void *ctx, const char *why) {
     set_usable(l, false);
 }
 
-static const struct tv_pg_conn_events conn_events = {
-    .on_described = on_described, .on_ready = on_ready, .on_unit = on_unit, .on_lost = on_lost};
+/* A server that is frozen is silent on all connections, and each would only find out in its own
+ * time, with somebody's request. Those without work are made anew: that tells at once, and costs
+ * little when it was the one only. The others are not usable until they answer (on_unit). */
+static void on_silence(void *ctx) {
+    struct tv_pg *pg = ((struct link *)ctx)->pg;
+    for (unsigned i = 0; i < pg->config.connections; i++) {
+        struct link *l = &pg->links[i];
+        if (l == ctx || !l->usable)
+            continue;
+        if (tv_pg_conn_load(l->conn) == 0) {
+            tv_pg_conn_close(l->conn);
+            on_lost(l, TV_PG_SILENT);
+        } else {
+            set_usable(l, false);
+        }
+    }
+}
+
+static const struct tv_pg_conn_events conn_events = {.on_described = on_described,
+                                                     .on_ready = on_ready,
+                                                     .on_unit = on_unit,
+                                                     .on_silence = on_silence,
+                                                     .on_lost = on_lost};
 
 /* -- lifecycle ----------------------------------------------------------------------------------*/
 

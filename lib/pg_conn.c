@@ -10,7 +10,7 @@
 #include "pg_private.h"
 
 #define CONNECT_MAX_US (5 * TV_US_PER_S)
-#define STALL_GRACE_US (2 * TV_US_PER_S)
+#define STALL_GRACE_US TV_US_PER_S
 #define GROUP_MAX 16
 
 enum conn_state { CONN_CLOSED, CONN_OPENING, CONN_CHECKING, CONN_PREPARING, CONN_READY };
@@ -546,10 +546,12 @@ static void on_timer(void *ctx) {
     if (TAILQ_EMPTY(&c->units))
         return;
     int64_t left_us = c->progress_us + silence_max_us(c) - tv_clock_mono_us();
-    if (left_us <= 0)
-        lose(c, "the server has stopped to answer");
-    else
+    if (left_us > 0) {
         set_timer(c, left_us);
+        return;
+    }
+    c->events->on_silence(c->ctx);
+    lose(c, TV_PG_SILENT);
 }
 
 /* -- results ------------------------------------------------------------------------------------*/

@@ -53,6 +53,8 @@ struct tv_pg_unit {
 };
 TAILQ_HEAD(tv_pg_units, tv_pg_unit);
 
+#define TV_PG_SILENT "the server has stopped to answer"
+
 struct tv_pg_conn;
 struct tv_pg_conn_events {
     /* A statement of the configuration was described; `columns` (no rows) is owned from then on. */
@@ -60,6 +62,8 @@ struct tv_pg_conn_events {
     void (*on_ready)(void *ctx);
     /* The unit has left the connection and is owned by the callee. */
     void (*on_unit)(void *ctx, struct tv_pg_unit *u);
+    /* The server has not answered in time; on_lost follows. */
+    void (*on_silence)(void *ctx);
     void (*on_lost)(void *ctx, const char *why);
 };
 

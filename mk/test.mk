@@ -44,6 +44,12 @@ test-integration: deps livekit ## our programs with a real PostgreSQL, NATS and 
 	@$(SUB_MAKE) VARIANT=asan all
 	@$(RUN_TESTS) --jobs 1 --timeout 600 $(INTEGRATION_TESTS)
 
+LIFECYCLE_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle rolling upgrade)
+.PHONY: test-lifecycle
+test-lifecycle: deps livekit ## rolling restarts under load, drains, servers away or frozen, upgrades
+	@$(SUB_MAKE) VARIANT=asan all
+	@$(RUN_TESTS) --jobs 1 --timeout 600 $(LIFECYCLE_TESTS)
+
 # Fuzzing: tests/fuzz/fuzz_x.c with its seeds in tests/fuzz/corpus/x. The seeds are replayed by a
 # unit test; here clang looks for more. What it finds goes into the corpus with its fix.
 FUZZ_SECONDS ?= 60

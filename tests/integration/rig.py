@@ -126,11 +126,11 @@ class Rig:
         assert "was killed" not in done.stderr, done.stderr  # it did not end when it was told to
         return done.stdout
 
-    def ask(self, method, path, body=None, timeout=30, **headers):
+    def ask(self, method, path, body=None, timeout=30, port=None, **headers):
         if isinstance(body, (dict, list)):
             headers.setdefault("Content-Type", "application/json")
             body = json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

@@ -6,9 +6,10 @@ import datetime
 import http.client
 import itertools
 import json
+import os
 import re
 import signal
-import subprocess
+import socket
 import sys
 import threading
 import time
@@ -16,12 +17,9 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rig import ROOT, SERVICES, Answer, Rig, text_of, until  # pylint: disable=wrong-import-position
+from children import Child, get  # pylint: disable=wrong-import-position
+from rig import SERVICES, Answer, Rig, text_of, until  # pylint: disable=wrong-import-position
 from sse import Reader  # pylint: disable=wrong-import-position
-
-sys.path.insert(0, str(ROOT / "tools"))
-from stack import services  # pylint: disable=wrong-import-position
-from stack.layout import Stack  # pylint: disable=wrong-import-position
 
 SOON_S = 10
 DAY, MINUTE = datetime.timedelta(days=1), datetime.timedelta(minutes=1)
@@ -36,57 +34,33 @@ def setUpModule():
     unittest.addModuleCleanup(rig.ctl, "faults")
 
 
-def get(port, path):
-    """Status and body; (0, why) when nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def tree_of(pid):
+    """A process and those that it has begun."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
+
+
+@contextlib.contextmanager
+def stopped(part):
+    rig.ctl("stop", part)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    except (OSError, http.client.HTTPException) as fault:
-        return 0, str(fault)
+        yield
     finally:
-        connection.close()
+        rig.ctl("start", part)
 
 
-class Own:
-    """A service of the stack as a child of this test, so that its exit status can be seen."""
-
-    def __init__(self, name, **environment):
-        stack = Stack(rig.dir)
-        self.log = Path(rig.dir) / "log" / f"own-{name}-{time.monotonic_ns()}.log"
-        usual = services.environment(stack, name) | {
-            "TELEVISIT_ADMIN_ADDRESS": "127.0.0.1:0", "TELEVISIT_HTTP_ADDRESS": "127.0.0.1:0"}
-        if name != "gateway":
-            del usual["TELEVISIT_HTTP_ADDRESS"]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(services.command(stack, name), stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=usual | environment)
-        self.admin = self.port_of("admin port")
-
-    def port_of(self, message):
-        def look():
-            for line in self.log.read_text().splitlines():
-                if f'"{message}"' in line:
-                    return json.loads(line)["port"]
-            return None
-        port = until(look)
-        assert port, self.log.read_text()
-        return port
-
-    def ready(self):
-        return get(self.admin, "/readyz")[0] == 200
-
-    def terminate(self):
-        self.process.send_signal(signal.SIGTERM)
-
-    def exit_status(self):
-        return self.process.wait(30)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+@contextlib.contextmanager
+def frozen(part):
+    """It holds its connections and takes new ones, and says nothing."""
+    frozen_pids = tree_of(rig.pids()[part])
+    for pid in frozen_pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in frozen_pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 class Watch:
@@ -124,7 +98,7 @@ class Lifecycle(unittest.TestCase):
             self.assertTrue(person.session)
 
     def own(self, name, **environment):
-        child = Own(name, **environment)
+        child = Child(rig, name, **environment)
         self.addCleanup(child.close)
         return child
 
@@ -133,35 +107,65 @@ class Lifecycle(unittest.TestCase):
 
     # -- what is needed goes away -----------------------------------------------------------------
 
-    def check_need(self, store, needy, needed):
+    def check_need(self, away, needy, needed):
+        """While `away` lasts, those who need it are unready within 10 s and say why, the others are
+        ready; 10 s after it all are. Nobody is ever not alive."""
         with Watch() as watch:
             began = time.monotonic()
-            rig.ctl("stop", store)
-            try:
+            with away:
                 for part in needy:
-                    self.assertTrue(self.ready(part, False), f"{part} says that it lacks {store}")
-                self.assertLess(time.monotonic() - began, SOON_S)
+                    self.assertTrue(self.ready(part, False), f"{part} says that it lacks {needed}")
+                red_s = time.monotonic() - began
                 for part in needy:
                     body = rig.visit("/readyz", part).body.decode()
                     self.assertRegex(body, rf"(?m)^{needed}: \S+")
                     self.assertNotIn("password", body)
                 for part in set(SERVICES) - set(needy):
                     self.assertEqual(200, rig.visit("/readyz", part).status, part)
-            finally:
-                rig.ctl("start", store)
             began = time.monotonic()
             for part in needy:
-                self.assertTrue(self.ready(part, True), f"{part} has found {store}")
-            self.assertLess(time.monotonic() - began, SOON_S)
+                self.assertTrue(self.ready(part, True), f"{part} has found {needed}")
+            green_s = time.monotonic() - began
             self.assertTrue(until(lambda: self.patient.ask("GET", "/v1/me").status == 200, 2))
+        print(f"\n{self.id().rpartition('.')[2]}: unready after {red_s:.1f} s, ready again after "
+              f"{green_s:.1f} s", file=sys.stderr)
+        self.assertLess(red_s, SOON_S)
+        self.assertLess(green_s, SOON_S)
         self.assertGreater(watch.looks, 20)
         self.assertEqual([], watch.reds, "alive all the time")
 
     def test_without_postgres(self):
-        self.check_need("postgres", ["appointments"], "postgres")
+        self.check_need(stopped("postgres"), ["appointments"], "postgres")
+
+    def test_with_a_frozen_postgres(self):
+        self.check_need(frozen("postgres"), ["appointments"], "postgres")
 
     def test_without_nats(self):
-        self.check_need("nats", SERVICES, "bus")
+        self.check_need(stopped("nats"), SERVICES, "bus")
+
+    def test_with_a_frozen_nats(self):
+        self.check_need(frozen("nats"), SERVICES, "bus")
+
+    def test_nobody_is_unready_without_livekit(self):
+        """Another tokens would not bring LiveKit back, and this one reads webhooks and says why
+        nobody can join; so it stays where it is asked."""
+        for nth, away in enumerate((stopped, frozen)):
+            visit = self.staff.book(self.doctor, text_of(rig.now() + (25 + nth) * MINUTE),
+                                    patientId=self.patient.id, minutes=1, confirmed=True)
+            self.assertEqual(201, visit.status, visit)
+            self.addCleanup(self.staff.change, visit.json, "cancel")
+            with self.subTest(away.__name__), Watch() as watch:
+                with away("livekit"):
+                    for _ in range(4):  # the circuit opens, and is tried again
+                        answer = self.patient.join(visit.json["id"], "PATIENT")
+                        self.assertEqual((503, "media-unavailable"),
+                                         (answer.status, answer.problem))
+                    for part in SERVICES:
+                        self.assertEqual(200, rig.visit("/readyz", part).status, part)
+                    self.assertEqual(200, self.patient.ask("GET", "/v1/appointments").status)
+                self.assertTrue(until(lambda v=visit: self.patient.join(
+                    v.json["id"], "PATIENT").status == 200, SOON_S))
+            self.assertEqual([], watch.reds, "alive all the time")
 
     def test_started_before_what_they_need(self):
         rig.ctl("stop", *SERVICES, "nats", "postgres")
@@ -242,6 +246,36 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(0, child.exit_status())
         self.assertLess(time.monotonic() - began, 5)
         self.assertTrue(until(lambda: all(s.ended for s in streams)))
+
+    def test_keep_alive_clients_are_seen_off(self):
+        """In the delay every client has its answer, with the word to come no more on this
+        connection; after it, those that asked for nothing are closed, without a reset."""
+        child = self.own("gateway", TELEVISIT_DRAIN_DELAY="700ms")
+        port = child.port_of("serving http")
+        self.assertTrue(until(child.ready))
+        asks, is_idle = (http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                         for _ in range(2))
+        is_new = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.addCleanup(is_new.close)
+        for connection in (asks, is_idle):
+            self.addCleanup(connection.close)
+            self.assertNotEqual("close", self.me(connection).headers.get("Connection"))
+        child.terminate()
+        self.assertTrue(until(lambda: not child.ready()))
+        late = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.addCleanup(late.close)
+        for connection in (asks, late):
+            answer = self.me(connection)
+            self.assertEqual((200, "close"), (answer.status, answer.headers.get("Connection")))
+        for idle in (is_idle.sock, is_new):
+            self.assertEqual(b"", idle.recv(1), "an end, not a reset")
+        self.assertEqual(0, child.exit_status())
+
+    def me(self, connection):
+        connection.request("GET", "/v1/me", headers={
+            "Authorization": f"Bearer {self.patient.token}"})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
 
     def test_each_ends_well_when_idle(self):
         for name in SERVICES:

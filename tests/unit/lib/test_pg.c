@@ -585,6 +585,30 @@ static void test_bad_statement_keeps_the_pool_down_until_the_schema_is_there(voi
     run_sql("drop table future");
 }
 
+/* One connection that gets no answer in time has those without work made anew as well: a server
+ * that is frozen would have to be found out by each of them. */
+static void test_silence_is_for_all(void **state) {
+    struct tv_pg_config c = config(3, 4);
+    c.statement_timeout_us = 100 * TV_US_PER_MS;
+    open_with(c);
+    char *before = test_sql(&postgres, "select string_agg(pid::text, ',') from pg_stat_activity"
+                                       " where application_name = 'test_pg'");
+    pid_t frozen = atoi(ask(&pid, NULL).text);
+    assert_int_equal(kill(frozen, SIGSTOP), 0);
+    struct answer a;
+    SUBMIT(&echo, "x", &a); /* to the first connection, as the one before */
+    wait_for(&a, 1);
+    kill(frozen, SIGCONT);
+    assert_int_equal(a.err, TV_OK); /* sent once more */
+    assert_true(tv_loop_run_until(loop, all_usable, &c.connections, WAIT_US));
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "select count(*) from pg_stat_activity where pid in (%s) and pid <> %d", before,
+             frozen);
+    assert_sql(sql, "0");
+    free(before);
+}
+
 /* -- the schema ---------------------------------------------------------------------------------*/
 
 STATEMENT(from_future, true, "select n::text from future where n = $1::int", "n", NULL);
@@ -900,6 +924,7 @@ int main(void) {
         TEST(test_no_server),
         TEST(test_bad_urls),
         TEST(test_bad_statement_keeps_the_pool_down_until_the_schema_is_there),
+        TEST(test_silence_is_for_all),
         TEST(test_a_schema_is_waited_for),
         TEST(test_a_check_that_the_server_refuses),
         TEST(test_the_schema_changes_beneath),
