@@ -1,6 +1,6 @@
-{{/* Names, labels, images. Every helper takes the root context, or a dict that has it as `root`. */}}
+{{/* Names, labels, images. A helper takes the root context, or a dict that has it as `root`. */}}
 
-{{/* The prefix of all names. As short as Kubernetes wants a Service's name, with room for the rest. */}}
+{{/* The prefix of all names, with room for the rest in the 63 characters of a Service's name. */}}
 {{- define "televisit.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if .Values.fullnameOverride -}}

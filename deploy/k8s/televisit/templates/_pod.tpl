@@ -53,9 +53,10 @@ securityContext:
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
       {{- $tls := .root.Values.nats.tls }}
+      {{- $ca := dict "root" .root "given" $tls.caSecret "name" "nats-ca" }}
       {{- if and .nats $tls.enabled }}
       - {{ ternary "configMap" "secret" (ne $tls.caConfigMap "") }}:
-          name: {{ default (include "televisit.nameOr" (dict "root" .root "given" $tls.caSecret "name" "nats-ca")) $tls.caConfigMap }}
+          name: {{ default (include "televisit.nameOr" $ca) $tls.caConfigMap }}
           items: [{key: ca.crt, path: nats-ca.crt}]
       {{- end }}
       {{- if .database }}

@@ -4,6 +4,8 @@
 {{- define "televisit.service" -}}
 {{- $fullname := printf "%s-%s" (include "televisit.fullname" .root) .name -}}
 {{- $env := include "televisit.env" . | fromYaml -}}
+{{- $secretKeys := default dict .facts.secrets -}}
+{{- $secret := dict "root" .root "given" .service.existingSecret "name" .name -}}
 {{- $scaled := .service.autoscaling.enabled -}}
 {{- $least := ternary .service.autoscaling.minReplicas .service.replicas $scaled | int -}}
 {{ include "televisit.serviceAccount" . }}
@@ -18,7 +20,7 @@ metadata:
     {{- include "televisit.exemptions" (dict "root" .root "image" .service.image "few" (lt $least 3)
           "together" (not .root.Values.topologySpread.enabled)
           "database" (has "postgres" .facts.reaches)
-          "secretFiles" (regexMatch "SECRET" (join " " (keys (default dict .facts.secrets))))) | nindent 4 }}
+          "secretFiles" (keys $secretKeys | join " " | contains "SECRET")) | nindent 4 }}
     {{- with .service.annotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -86,8 +88,8 @@ spec:
             - {name: secrets, mountPath: /run/secrets/televisit, readOnly: true}
       volumes:
         {{- include "televisit.files" (dict "root" .root
-              "secret" (include "televisit.nameOr" (dict "root" .root "given" .service.existingSecret "name" .name))
-              "keys" (append (values (default dict .facts.secrets) | sortAlpha) "nats-nkey")
+              "secret" (include "televisit.nameOr" $secret)
+              "keys" (append (values $secretKeys | sortAlpha) "nats-nkey")
               "nats" true "database" (has "postgres" .facts.reaches)) | nindent 8 }}
       affinity:
         podAntiAffinity:

@@ -3,8 +3,9 @@
        config     file: text, in a ConfigMap
        ports      name: number; a name that ends in -udp is UDP
        ready, alive  probes; alive must not say the same as ready
-       clients    components of this release that may come in; `public` ports are for all
-       reaches    where it must be able to go
+       nodePorts  the same at the address of the node, for browsers
+       clients    components of this release that may come in; without any everybody may
+       webhooks   it goes to the gateway, and to browsers
        data       folder of its volume
      Takes the root context. */}}
 {{- define "televisit.devCatalog" -}}
@@ -34,15 +35,17 @@ livekit:
     livekit.yaml: |
       {{- include "televisit.livekitConfig" . | nindent 6 }}
   keys: [keys.yaml]
-  ports: {signal: 7880, rtc-tcp: {{ .Values.dev.livekit.nodePorts.tcp }}, rtc-udp: {{ .Values.dev.livekit.nodePorts.udp }}}
+  {{- with .Values.dev.livekit.nodePorts }}
+  ports: {signal: 7880, rtc-tcp: {{ .tcp }}, rtc-udp: {{ .udp }}}
+  nodePorts: {signal: {{ .signal }}, rtc-tcp: {{ .tcp }}, rtc-udp: {{ .udp }}}
+  {{- end }}
   ready: {httpGet: {path: /, port: signal}}
   alive: {tcpSocket: {port: signal}}
-  public: true
   webhooks: true
 {{- end -}}
 
-{{/* Who may say what comes from files/nats-accounts.conf, which is generated from the protos and stands
-     in the chart that `make chart` makes; it includes nats-keys.conf of the Secret beside it. */}}
+{{/* Who may say what comes from files/nats-accounts.conf, which is generated from the protos and
+     stands in the chart that `make chart` makes; it includes nats-keys.conf of the Secret. */}}
 {{- define "televisit.natsConfig" -}}
 server_name: {{ include "televisit.fullname" . }}
 listen: "0.0.0.0:4222"
@@ -54,8 +57,8 @@ tls {cert_file: "/etc/nats/tls.crt", key_file: "/etc/nats/tls.key"}
 include "./nats-accounts.conf"
 {{- end -}}
 
-{{/* As docs/DEPENDENCIES.md demands of every LiveKit: rooms only by us, webhooks to the gateway, and no
-     third party asked for anybody's address. */}}
+{{/* As docs/DEPENDENCIES.md demands of every LiveKit: rooms only by us, webhooks to the gateway, and
+     no third party asked for anybody's address. */}}
 {{- define "televisit.livekitConfig" -}}
 port: 7880
 key_file: /etc/livekit/keys.yaml

@@ -2,7 +2,7 @@
 {{- define "televisit.devIngress" -}}
 - ports:
     {{- range $port, $number := omit .facts.ports "monitor" }}
-    - {protocol: {{ ternary "UDP" "TCP" (hasSuffix "-udp" $port) }}, port: {{ $number }}}
+    - {protocol: {{ include "televisit.protocol" $port }}, port: {{ $number }}}
     {{- end }}
   {{- with .facts.clients }}
   from:
@@ -21,4 +21,9 @@
 # Media, to whatever address a browser has.
 - ports: [{protocol: UDP, port: 1024, endPort: 65535}]
 {{- end }}
+{{- end -}}
+
+{{/* Of a port, by its name. */}}
+{{- define "televisit.protocol" -}}
+{{ ternary "UDP" "TCP" (hasSuffix "-udp" .) }}
 {{- end -}}
