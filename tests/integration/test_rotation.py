@@ -26,7 +26,8 @@ from rig import ROOT, LiveKit, Rig, text_of, until  # pylint: disable=wrong-impo
 sys.path.insert(0, str(ROOT / "tests" / "harness"))
 sys.path.insert(0, str(ROOT / "tools"))
 from livekit import RoomEvents  # pylint: disable=wrong-import-position
-from stack import nkeys, postgres  # pylint: disable=wrong-import-position
+from stack import nkeys, postgres, services  # pylint: disable=wrong-import-position
+from stack.layout import Stack  # pylint: disable=wrong-import-position
 from stack.vault import session_key, write_private  # pylint: disable=wrong-import-position
 
 MINUTE = datetime.timedelta(minutes=1)
@@ -296,11 +297,22 @@ class Rotation(unittest.TestCase):
         self.assertEqual(rig.sql("SELECT session_user, current_user"), f"login_b|{OWNER}")
         self.assertEqual(rig.sql("SELECT count(*) FROM pg_stat_activity"
                                  " WHERE usename = 'login_a'"), "0")
+        self.administer(f"CREATE DATABASE fresh OWNER {OWNER}")
+        self.assertIn("applied 0001_base.sql", self.migrate(urls["login_b"].replace(
+            f"/{postgres.DATABASE}?", "/fresh?")))  # an installation may begin so
         refused = subprocess.run(["psql", urls["login_a"], "-c", "SELECT 1"], check=False,
                                  capture_output=True, text=True)
         self.assertNotEqual(refused.returncode, 0)
         put("database-url", url)
         Replicas.restart("appointments")
+
+    def migrate(self, url):
+        stack = Stack(rig.dir)
+        environment = services.environment(stack, "appointments")
+        del environment["DATABASE_URL_FILE"]
+        return subprocess.run([str(stack.binary("appointments")), "migrate"], check=True, text=True,
+                              capture_output=True, cwd="/",
+                              env=environment | {"DATABASE_URL": url}).stdout
 
     def administer(self, sql):
         environment = os.environ | {"PGPASSWORD": secret("postgres-postgres").read_text().strip()}
