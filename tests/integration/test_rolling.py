@@ -75,7 +75,7 @@ class Follower:
 
 
 class Background:
-    """Does something again and again while the block lasts; what goes wrong is raised at its end."""
+    """Does something again and again while the block lasts; its end raises what went wrong."""
 
     def __init__(self, *works):
         self._over, self._faults = threading.Event(), []
@@ -178,8 +178,8 @@ class Rolling(unittest.TestCase):
         resumed = sum(follower.resumed for follower in self.followers)
         self.assertGreaterEqual(resumed, len(people), "each gateway had some, and they moved")
         print(f"\nrolling restart: {len(people)} streams, resumed {resumed} times, "
-              f"{sum(map(int, last.values()))} notices, 0 missing, 0 doubled; {self.asked} requests,"
-              f" {len(self.failed)} failed", file=sys.stderr)
+              f"{sum(map(int, last.values()))} notices, 0 missing, 0 doubled; "
+              f"{self.asked} requests, {len(self.failed)} failed", file=sys.stderr)
 
 
 if __name__ == "__main__":

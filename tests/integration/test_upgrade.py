@@ -159,7 +159,8 @@ class Schema(unittest.TestCase):
         said = "".join(text for _, text in results)
         self.assertEqual((len(STEPS), 3), (said.count("applied "), said.count("nothing to do")))
         self.assertEqual((0, "nothing to do\n"), self.migrate())
-        self.assertEqual(str(len(STEPS)), psql(self.url, "SELECT count(*) FROM tv.schema_migration"))
+        self.assertEqual(str(len(STEPS)), psql(
+            self.url, "SELECT count(*) FROM tv.schema_migration"))
 
     def test_a_step_that_was_changed_is_refused(self):
         self.assertEqual(0, self.migrate()[0])

@@ -609,6 +609,37 @@ static void test_silence_is_for_all(void **state) {
     free(before);
 }
 
+static bool never(void *ctx) { return false; }
+
+/* A connection with work that was sent later is not cut, but not counted on until it answers. */
+static void test_silence_makes_others_doubtful(void **state) {
+    struct tv_pg_config c = config(2, 4);
+    c.statement_timeout_us = 100 * TV_US_PER_MS;
+    open_with(c);
+    pid_t first = atoi(ask(&pid, NULL).text);
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "select pid::text from pg_stat_activity where application_name = 'test_pg' and"
+             " pid <> %d",
+             first);
+    char *second = test_sql(&postgres, sql);
+    assert_int_equal(kill(first, SIGSTOP), 0);
+    assert_int_equal(kill(atoi(second), SIGSTOP), 0);
+    struct answer a[2];
+    SUBMIT(&echo, "x", &a[0]);
+    assert_false(tv_loop_run_until(loop, never, NULL, 700 * TV_US_PER_MS));
+    SUBMIT(&pid, NULL, &a[1]);
+    bool down = tv_loop_run_until(loop, is_down, NULL, WAIT_US);
+    kill(first, SIGCONT);
+    kill(atoi(second), SIGCONT);
+    assert_true(down);
+    wait_for(a, 2);
+    assert_int_equal(a[1].err, TV_OK);
+    assert_string_equal(a[1].text, second); /* it kept its connection */
+    assert_true(tv_loop_run_until(loop, all_usable, &c.connections, WAIT_US));
+    free(second);
+}
+
 /* -- the schema ---------------------------------------------------------------------------------*/
 
 STATEMENT(from_future, true, "select n::text from future where n = $1::int", "n", NULL);
@@ -925,6 +956,7 @@ int main(void) {
         TEST(test_bad_urls),
         TEST(test_bad_statement_keeps_the_pool_down_until_the_schema_is_there),
         TEST(test_silence_is_for_all),
+        TEST(test_silence_makes_others_doubtful),
         TEST(test_a_schema_is_waited_for),
         TEST(test_a_check_that_the_server_refuses),
         TEST(test_the_schema_changes_beneath),
