@@ -174,6 +174,7 @@ void tv_bus_wire_want_write(struct tv_bus_wire *w);
 struct tv_bus_tls {
     int fd; /* borrowed */
     int wake_bytes;
+    bool more; /* something had come behind the record that may be read */
 };
 /* For the socket of a new connection, before the loop reads from it. */
 void tv_bus_tls_init(struct tv_bus_tls *t, int fd);

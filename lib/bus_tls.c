@@ -7,11 +7,8 @@
  * lies in its own buffer that the socket does not tell of. */
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "bus_internal.h"
@@ -19,7 +16,7 @@
 enum {
     HEAD_BYTES = 5,                   /* type, version, length: RFC 8446, 5.1 */
     RECORD_BYTES_MAX = 16384 + 256,   /* more is an error, which OpenSSL tells */
-    SEND_BUFFER_BYTES = 256 * 1024,   /* the kernel doubles it, for its own book-keeping */
+    BUFFER_BYTES = 256 * 1024,        /* the kernel doubles it, for its own book-keeping */
     UNACKNOWLEDGED_MAX_MS = 30 * 1000 /* then the kernel gives the connection up */
 };
 
@@ -30,7 +27,9 @@ static void set(int fd, int level, int name, int value) {
 
 void tv_bus_tls_init(struct tv_bus_tls *t, int fd) {
     *t = (struct tv_bus_tls){.fd = fd, .wake_bytes = 1};
-    set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+    set(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
+    /* A piece that was read in part counts whole, up to 128 kB: a record must come besides. */
+    set(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
     set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MAX_MS);
 }
 
@@ -40,28 +39,28 @@ static void wake_at(struct tv_bus_tls *t, int bytes) {
     t->wake_bytes = bytes;
 }
 
-static bool has_ended(int fd) {
-    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 bool tv_bus_tls_may_read(struct tv_bus_tls *t) {
-    unsigned char head[HEAD_BYTES];
-    ssize_t n = recv(t->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-    int available = 0, wanted = HEAD_BYTES;
+    /* One call tells the length and how much has come. */
+    unsigned char record[HEAD_BYTES + RECORD_BYTES_MAX];
+    ssize_t n = recv(t->fd, record, sizeof(record), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t wanted = HEAD_BYTES;
 
+    t->more = false;
     if (n < 0)
         return errno != EAGAIN && errno != EINTR;
     if (n == 0)
         return true; /* the end, which libnats must see */
-    if (n == HEAD_BYTES)
-        wanted += head[3] << 8 | head[4];
-    if (wanted > HEAD_BYTES + RECORD_BYTES_MAX || ioctl(t->fd, FIONREAD, &available) != 0)
+    if (n >= HEAD_BYTES)
+        wanted += record[3] << 8 | record[4];
+    if (wanted > (ssize_t)sizeof(record))
         return true;
-    bool whole = n == HEAD_BYTES && available >= wanted;
-    wake_at(t, whole ? 1 : wanted);
-    return whole || has_ended(t->fd);
+    bool whole = n > HEAD_BYTES && n >= wanted;
+    /* We were woken all the same: it is the end, or the kernel has no memory for more, and the rest
+     * comes as soon as this is taken. */
+    bool urged = !whole && t->wake_bytes == wanted;
+    wake_at(t, whole || urged ? 1 : (int)wanted);
+    t->more = whole && n > wanted;
+    return whole || urged;
 }
 
 bool tv_bus_tls_may_write(const struct tv_bus_tls *t, size_t bytes) {

@@ -155,11 +155,11 @@ static void on_room_timer(void *ctx) {
 enum tv_err tv_bus_wire_publish(struct tv_bus_wire *w, const char *subject, const char *reply,
                                 const struct tv_bus_header *headers, size_t header_count,
                                 struct tv_str body) {
-    if (!tv_bus_wire_usable(w))
-        return TV_ERR_UNAVAILABLE;
     /* OpenSSL takes all that is unsent or waits: it gets no more at once than it can take. */
-    if (w->has_tls && !w->waits_for_room && tv_bus_nats_unsent(w->nats) >= PIECE_BYTES)
+    if (w->has_tls && !w->waits_for_room && tv_bus_wire_unsent(w) >= PIECE_BYTES)
         write_out(w);
+    if (!tv_bus_wire_usable(w))
+        return TV_ERR_UNAVAILABLE; /* it was lost in writing */
     w->published++;
     return tv_bus_nats_publish(w->nats, subject, reply, headers, header_count, body);
 }
@@ -177,9 +177,13 @@ static uint64_t read_in(struct tv_bus_wire *w) {
 
 static uint64_t read_records(struct tv_bus_wire *w) {
     uint64_t count = 0;
+    int records = 0;
 
-    for (int i = 0; i < RECORDS_MAX && is_ours(w) && tv_bus_tls_may_read(&w->tls); i++)
+    while (records++ < RECORDS_MAX && is_ours(w) && tv_bus_tls_may_read(&w->tls)) {
         count += read_in(w);
+        if (!w->tls.more)
+            break;
+    }
     return count;
 }
 
