@@ -31,6 +31,11 @@ check-chart: chart ## all that can be said about the chart without a cluster (CH
 	@$(SUB_MAKE) VARIANT=release all
 	@$(CHART_CHECK) $(CHECKS)
 
+.PHONY: test-chart
+test-chart: chart ## check-chart finds what is planted in a copy of the chart
+	@$(CHART_TOOLS_SH)
+	@$(PYTHON) -B -m unittest -v tests/chart/test_check.py
+
 .PHONY: chart-snapshots
 chart-snapshots: chart ## write what the chart renders to tests/chart/snapshots
 	@$(CHART_CHECK) --snapshots

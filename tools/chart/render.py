@@ -12,7 +12,7 @@ from objects import LOADER, Release, dig, label
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 TOOLS = os.path.join(ROOT, "build", "tools", "chart")
-CHART = os.path.join(ROOT, "build", "chart", "televisit")
+CHART = os.environ.get("CHART", os.path.join(ROOT, "build", "chart", "televisit"))
 TESTS = os.path.join(ROOT, "tests", "chart")
 SNAPSHOTS = os.path.join(TESTS, "snapshots")
 HELMS = ("helm3", "helm4")
