@@ -122,7 +122,7 @@ export function createClient(options: ClientOptions = {}) {
       query: { query?: string; limit?: number },
       signal?: AbortSignal,
     ): Promise<readonly Patient[]> =>
-      unwrap(await api.GET('/v1/patients', { params: { query }, signal })).patients,
+      unwrap(await api.POST('/v1/patients/search', { body: query, signal })).patients,
     slots: async (
       doctorId: string,
       from: string,

@@ -16,7 +16,7 @@ beforeEach(() => {
   server.on('GET /v1/doctors', () =>
     json({ doctors: [{ id: 'ada', displayName: 'Dr. Ada', speciality: '' }] }),
   );
-  server.on('GET /v1/patients', () =>
+  server.on('POST /v1/patients/search', () =>
     json({ patients: [{ id: 'rosa', displayName: 'Rosa Vidal', email: 'rosa@demo.example' }] }),
   );
   server.on('GET /v1/doctors/ada/slots', () =>
@@ -53,7 +53,7 @@ test('found by a few letters, booked once though it is tried twice', async () =>
   });
   renderAs('STAFF', NOW, <BookPage />);
   await fillIn(user);
-  expect(searches()).toEqual(['GET /v1/patients?query=ros']);
+  expect(searches()).toEqual(['POST /v1/patients/search']);
   const box = screen.getByRole<HTMLInputElement>('combobox', { name: 'Patient' });
   expect(box.value).toBe('Rosa Vidal');
 
