@@ -78,6 +78,7 @@ void calls_record(struct tv_call *call);
 void calls_snapshot(struct tv_call *call);
 void calls_closed(struct tv_call *call);
 void calls_settle(struct tv_call *call);
+void calls_count_from_zero(void); /* registers what is counted of LiveKit's events */
 void sessions_open(struct tv_call *call);
 void sessions_renew(struct tv_call *call);
 

@@ -77,6 +77,17 @@ static void count_event(const Televisit__V1__CallEvent *event, const char *outco
                             NULL, NULL));
 }
 
+void calls_count_from_zero(void) {
+    static const char *const outcomes[] = {"recorded", "repeated", "failed",
+                                           "odd",      "foreign",  "unknown"};
+    const ProtobufCEnumDescriptor *types = &televisit__v1__call_event__type__descriptor;
+    for (unsigned t = 0; t < types->n_values; t++) {
+        for (size_t o = 0; o < TV_ARRAY_LEN(outcomes); o++)
+            (void)tv_metric_series(&events_metric, types->values[t].name, outcomes[o], NULL, NULL);
+    }
+    (void)tv_metric_series(&events_metric, "UNSPECIFIED", "forged", NULL, NULL);
+}
+
 static void count_change(const struct change *c, const char *outcome) {
     if (c->event != NULL)
         count_event(c->event, outcome);

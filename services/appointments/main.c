@@ -75,6 +75,7 @@ static enum tv_err start(const struct tv_service_env *env, void **ret_state,
     app->bus = env->bus;
     app->conf = conf;
     app->admit = admit_new(app);
+    calls_count_from_zero();
     app->sessions = sessions_new(app);
     app->store = store_open(app, needs);
     *ret_need_count = STORE_NEEDS;
