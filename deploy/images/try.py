@@ -151,6 +151,11 @@ class Try:
         print(f"  {name:<14}{time.monotonic() - begin:>6.2f} s to ready {memory_mb(pid):>8.1f} MB",
               flush=True)
 
+    def must_be_of_the_version(self, name):
+        says = self.podman.run(f"{name}-version", name, "--version", detach=False).strip()
+        if says != f"{name} {self.podman.version}":
+            raise Fault(f"the image {name}:{self.podman.version} has another program: {says}")
+
     def wait(self, name):
         part = parts.find(name)
         deadline = time.monotonic() + READY_S
@@ -227,6 +232,8 @@ def run(version, directory):
         attempt.prepare()
         for name in STORES:
             attempt.start(name)
+        for name in services.NAMES:
+            attempt.must_be_of_the_version(name)
         attempt.command("migrate")
         for name in services.NAMES:
             attempt.start(name)
