@@ -123,7 +123,10 @@ class Rig:
                               capture_output=True, check=False, timeout=180)
         if done.returncode != 0:
             raise AssertionError(f"stackctl {' '.join(words)}: {done.stdout}{done.stderr}")
-        assert "was killed" not in done.stderr, done.stderr  # it did not end when it was told to
+        if "was killed" in done.stderr:  # it did not end when it was told to
+            logs = (self.dir / "log" / f"{part}.log" for part in words[1:])
+            raise AssertionError(done.stderr + "".join(
+                log.read_text(errors="replace")[-3000:] for log in logs if log.exists()))
         return done.stdout
 
     def ask(self, method, path, body=None, timeout=30, port=None, **headers):
