@@ -1,5 +1,5 @@
 """Marks: words that stand nowhere else, and a finder that knows them in every dress that bytes wear
-on their way: plain, in capitals, base64 at each of its three offsets, hex, percent, JSON escapes."""
+on their way: plain, capitals, base64 at each of its three offsets, hex, percent, JSON escapes."""
 
 import base64
 import re

@@ -1,7 +1,7 @@
 """Patients and doctors with marked names, mails, reasons and notes go through the whole story, with
 every log at its most talkative. Afterwards no mark is in any log, metric, token, URL or notice; on
-the bus marks are in the bodies of requests and replies, which carry what the API answers, and nowhere
-else: not in subjects, headers, heads of calls, nudges and hints."""
+the bus marks are in the bodies of requests and replies, which carry what the API answers, and
+nowhere else: not in subjects, headers, heads of calls, nudges and hints."""
 
 import base64
 import datetime
