@@ -1,5 +1,5 @@
-"""tools/chart/check notices what it is for: a fault is planted in a copy of the chart, and the check
-for it has to fail. Needs `make chart` and the tools; `make test-chart` sees to both."""
+"""tools/chart/check notices what it is for: a fault is planted in a copy of the chart, and the
+check for it has to fail. Needs `make chart` and the tools; `make test-chart` sees to both."""
 
 import os
 import re
@@ -66,9 +66,9 @@ FAULTS = [
 
 
 def check(name, chart):
-    return subprocess.run([sys.executable, "-B", os.path.join(ROOT, "tools", "chart", "check"), name],
-                          capture_output=True, text=True, check=False,
-                          env=dict(os.environ, CHART=chart))
+    program = os.path.join(ROOT, "tools", "chart", "check")
+    return subprocess.run([sys.executable, "-B", program, name], capture_output=True, text=True,
+                          check=False, env=dict(os.environ, CHART=chart))
 
 
 class Check(unittest.TestCase):

@@ -139,11 +139,11 @@ def live_values(renderer):
                    value + 1 if isinstance(value, int) else
                    "other" if isinstance(value, str) else {"example.org/a": "b"})
         base = row.get("with", {})
+        on = row.get("base", "dev" if path[0] == "dev" else "full")
         count += 1
         try:
-            before = renderer.text(values=row.get("base", "full"), extra=base)
-            after = renderer.text(values=row.get("base", "full"),
-                                  extra=merged(base, nested(path, new)))
+            before = renderer.text(values=on, extra=base)
+            after = renderer.text(values=on, extra=merged(base, nested(path, new)))
         except ToolError as e:
             yield name, [f"{new!r} is refused: {e}"]
             continue
