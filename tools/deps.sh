@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of tools/packages.txt that are missing, or, without root, prints the
-# one command that does. Usage: deps.sh [group ...], of build run test media cluster; without any, all
-# but cluster.
+# one command that does. Usage: deps.sh [group ...], of build run test media cluster; without any
+# group all but cluster.
 # With nothing missing it takes a blink.
 set -euo pipefail
 

@@ -2,9 +2,10 @@
 """Runs test programs side by side and closes with the plain line `N passed, N failed`.
 
 A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
-file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine, or judge
-by the second) one runs at a time, beside the light ones. Each writes to a log of its own; the output
-of those that failed is shown. A program that runs no test, hangs or dies counts as failed.
+file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine,
+or judge by the second) one runs at a time, beside the light ones. Each writes to a log of its own;
+the output of those that failed is shown. A program that runs no test, hangs or dies counts as
+failed.
 """
 
 import argparse

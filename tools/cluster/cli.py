@@ -76,9 +76,13 @@ def _start(cluster: Cluster, archives: list[Path]) -> None:
     nodes.start(cluster)
     everything = [*parts.control_plane(cluster),
                   *(part for node in cluster.nodes for part in parts.of_node(cluster, node))]
-    for part in everything:
-        if not part.name.startswith("kubelet"):
-            part.start(cluster)
+
+    def start(*kinds: str) -> None:
+        for part in everything:
+            if part.name.partition("-")[0] in kinds:
+                part.start(cluster)
+
+    start("etcd", "apiserver", "controllers", "scheduler", "coredns", "containerd")
     for node in cluster.nodes:
         _until(cluster, lambda n=node: _says([*images.ctr(cluster, n), "version"]),
                f"containerd of {node.name}")
@@ -86,11 +90,10 @@ def _start(cluster: Cluster, archives: list[Path]) -> None:
     with concurrent.futures.ThreadPoolExecutor(len(cluster.nodes)) as pool:
         list(pool.map(lambda node: images.load(cluster, node, [pause, *archives]), cluster.nodes))
     _until(cluster, lambda: _says(_kubectl(cluster, "get", "--raw=/readyz")), "the API server")
-    for part in everything:
-        if part.name.startswith("kubelet"):
-            part.start(cluster)
+    start("kubelet")
     _until(cluster, lambda: all(_ready_nodes(cluster).get(n.name) for n in cluster.nodes),
            "the nodes")
+    start("proxy")  # it ends when it sees the address of its node come
     _until(cluster, lambda: _says(_kubectl(cluster, "get", "serviceaccount", "default")),
            "the controllers")
 
@@ -180,7 +183,9 @@ def _within(options) -> int:
     cluster = Cluster(options.dir, options.nodes)
     try:
         words = [*cluster.inside(cluster.nodes[0], "net"), *_command(options.words)]
-        return subprocess.run(words, env=cluster.environment(), check=False).returncode
+        status = subprocess.run(words, env=cluster.environment(), check=False).returncode
+        _status(options)
+        return status
     finally:
         if not options.keep:
             nodes.remove(cluster)

@@ -32,7 +32,7 @@ def make_pause(cluster: Cluster) -> Path:
 def load(cluster: Cluster, node: Node, archives: list[Path]) -> None:
     """Imports archives as `buildah push … docker-archive:FILE` writes them."""
     for archive in archives:
-        done = subprocess.run([*ctr(cluster, node), "images", "import", archive],
+        done = subprocess.run([*ctr(cluster, node), "images", "import", archive.resolve()],
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Fault(f"{node.name} cannot import {archive}: {done.stderr.strip()}")
