@@ -38,7 +38,7 @@ app.kubernetes.io/part-of: televisit
 {{/* Takes root, name (of the image), image (its values). */}}
 {{- define "televisit.image" -}}
 {{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
-televisit/{{ .name }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}
+televisit/{{ .name }}:{{ coalesce .image.tag .root.Values.image.tag .root.Chart.AppVersion }}
 {{- with .image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
