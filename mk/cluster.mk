@@ -13,8 +13,9 @@ cluster-tools: # Kubernetes itself, and helm
 
 .PHONY: test-cluster
 test-cluster: cluster-tools ## the chart in a real Kubernetes (root; the first time half an hour)
-	@$(MAKE) --no-print-directory images VERSION=$(NEXT_VERSION)
-	@$(MAKE) --no-print-directory images chart
+	@$(MAKE) --no-print-directory images VERSION=$(NEXT_VERSION) \
+	    IMAGES="$(CLUSTER_IMAGES)"
+	@$(MAKE) --no-print-directory images chart IMAGES=
 	@$(PYTHON) -B -m unittest -v tests/cluster/test_cluster.py
 	@VERSION=$(VERSION) NEXT_VERSION=$(NEXT_VERSION) tools/cluster/cluster within $(CLUSTER) \
 	    $$(printf -- '--image %s ' build/images/*-$(VERSION).tar \

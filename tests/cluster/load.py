@@ -12,7 +12,10 @@ import json
 import threading
 import uuid
 
+from kube import until
+
 PAUSE_S = 0.02
+EVENT_S = 20  # at the end, for what is under way still
 MINUTE, DAY = datetime.timedelta(minutes=1), datetime.timedelta(days=1)
 BOOKED = itertools.count()  # no two bookings of this run are at the same time
 
@@ -78,7 +81,7 @@ class Stream(threading.Thread):
         while not self.over.is_set():
             try:
                 self._read()
-                self.resumed += 1
+                self.resumed += not self.over.is_set()
             except (OSError, http.client.HTTPException, AssertionError) as fault:
                 if not self.over.is_set():
                     self.failed.append(repr(fault))
@@ -126,8 +129,8 @@ class Stream(threading.Thread):
 
 
 class Load:
-    """As long as the block lasts: somebody looks who they are, a doctor lists, a patient joins, the
-    front desk books, and all of them follow their events."""
+    """As long as the block lasts: a patient looks who they are and joins, a doctor lists, the front
+    desk books for the two, and they follow their events."""
 
     def __init__(self, people, visit_id):
         self.patient, self.doctor, self.staff = people
@@ -154,7 +157,7 @@ class Load:
 
     def _book(self):
         starts = now() + 30 * DAY + next(BOOKED) * 2 * MINUTE
-        status, body = book(self.staff, self.doctor, self.patient, starts)
+        status, body = book(self.staff, self.doctor, self.patient, starts, confirmed=True)
         if status == 201:
             self.booked.append(json.loads(body)["id"])
         return status, body
@@ -182,19 +185,16 @@ class Load:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        deadline = threading.Event()
         try:
             self.heads = [stream.person.last_seq() for stream in self.streams]
             for stream, head in zip(self.streams, self.heads):
-                for _ in range(200):
-                    if stream.has(head) or deadline.wait(0.1):
-                        break
+                until(lambda s=stream, h=head: s.has(h), EVENT_S)
         finally:
             for stream in self.streams:
                 stream.close()
 
     def check_events(self, case):
-        """No notice is missing, doubled or out of order, and every booking was told."""
+        """No notice is missing, doubled or out of order, and both were told of every booking."""
         for stream, head in zip(self.streams, self.heads):
             case.assertEqual(list(range(stream.after + 1, head + 1)), stream.seqs)
             case.assertNotIn("resync", stream.kinds)

@@ -1,6 +1,7 @@
 """A release of our chart in a namespace of its own, with people of a clinic."""
 
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from load import MINUTE, Person, book, now
 
 SERVICES = ("gateway", "appointments", "tokens", "notifier")
 DEPENDENCIES = ("nats", "postgres", "livekit")
-CLINIC = "harbour"
+VERSION, NEXT_VERSION = os.environ["VERSION"], os.environ["NEXT_VERSION"]
 WAIT_S = 300
 
 # Two of each on two nodes, and what cannot be doubled on the first: only our services tolerate
@@ -26,9 +27,11 @@ VALUES = {
     "services": {name: {
         "replicas": 2, "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1},
         "tolerations": [SPARE | {"operator": "Exists"}]} for name in SERVICES},
-    # The load is many times what one person may ask for.
-    "dev": {"postgres": {"storageClassName": "local"}},
+    # What is single would be away while it is replaced: it keeps its version.
+    "dev": {name: {"image": {"tag": VERSION}} for name in DEPENDENCIES},
 }
+VALUES["dev"]["postgres"]["storageClassName"] = "local"
+# The load is many times what one person may ask for.
 VALUES["services"]["gateway"]["env"] = {"TELEVISIT_RATE_PERCENT": "0"}
 
 
@@ -51,7 +54,7 @@ class Release:
         self._helm = helm
         self.dir = Path(tempfile.mkdtemp(prefix="televisit-release-"))
         (self.dir / "values.json").write_text(json.dumps(VALUES))
-        self._charts = []
+        self._charts = {version: chart(version) for version in (VERSION, NEXT_VERSION)}
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -81,13 +84,13 @@ class Release:
     def install(self, version):
         """With helm's --wait. Its warnings would be those of Pod Security: there are none."""
         begin = time.monotonic()
-        self.helm("install", self.name, self._chart(version), *self._values(version), "--wait",
+        self.helm("install", self.name, self._charts[version], *self._values(version), "--wait",
                   f"--timeout={WAIT_S}s")
         tell(f"{self._helm} install --wait", begin)
 
     def upgrade(self, version):
         begin = time.monotonic()
-        self.helm("upgrade", self.name, self._chart(version), *self._values(version), "--wait",
+        self.helm("upgrade", self.name, self._charts[version], *self._values(version), "--wait",
                   f"--timeout={WAIT_S}s")
         tell(f"upgrade to {version}", begin)
 
@@ -98,7 +101,7 @@ class Release:
 
     def test(self):
         begin = time.monotonic()
-        said = self.helm("test", self.name, "--logs", f"--timeout={WAIT_S}s")
+        said = self.helm("test", self.name, f"--timeout={WAIT_S}s")
         tell("helm test", begin)
         return said
 
@@ -119,15 +122,11 @@ class Release:
         """The namespace goes, with whatever a failed test has left in it."""
         self.kubectl("delete", "namespace", self.namespace, f"--timeout={WAIT_S}s")
         self.kubectl("delete", "persistentvolume", self.namespace)
-        for folder in (self.dir, *(path.parent for path in self._charts)):
+        for folder in (self.dir, *(path.parent for path in self._charts.values())):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _chart(self, version):
-        self._charts.append(chart(version))
-        return self._charts[-1]
-
     def _values(self, version):
-        return ("-f", self._charts[-1] / "values-dev.yaml", "-f", self.dir / "values.json")
+        return ("-f", self._charts[version] / "values-dev.yaml", "-f", self.dir / "values.json")
 
     def helm(self, command, *words):
         return run(self._helm, command, *words, "--namespace", self.namespace, timeout=WAIT_S + 60)
@@ -177,7 +176,7 @@ class Release:
         return people
 
     def _admit(self, clinic, role, email, password):
-        self.appointments("add-person", "--clinic", clinic, "--role", role.upper(), "--name",
+        self.appointments("add-person", "--clinic", clinic, "--role", role, "--name",
                           f"A {role}", "--email", email, stdin=password + "\n")
 
     def appointments(self, *words, stdin=""):

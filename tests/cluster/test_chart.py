@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kube import (Kubernetes, Refused, is_ready, memory_mb, processes_of, root_options, status_of,
                   tell, until)
 from load import Load
-from release import DEPENDENCIES, SERVICES, SPARE, Release, visit_of_now
+from release import (DEPENDENCIES, NEXT_VERSION, SERVICES, SPARE, VERSION, Release,
+                     visit_of_now)
 
-VERSION, NEXT_VERSION = os.environ["VERSION"], os.environ["NEXT_VERSION"]
 REQUESTS = 60  # before and after what happens under load
 
 
@@ -164,7 +164,7 @@ class Chart(unittest.TestCase):
                 self.check_version(version)
                 self.check_load(what, load)
                 for stream in load.streams:
-                    self.assertGreater(stream.resumed, 0, "both gateways have gone")
+                    self.assertGreater(stream.resumed, 0, "its gateway has gone")
 
     # -- faults ------------------------------------------------------------------------------------
 
