@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints what to put before PATH, so that Node and npm are new enough for the web app: their folder
-# in PATH, or else folders below build/tools that they were fetched into, once, from npm. The Node of
-# Debian 12 is too old, and the npm of Debian 12 and 13 cannot install from web/package-lock.json.
+# in PATH, or else folders below build/tools that they were fetched into, once, from npm. Debian 12
+# has a Node that is too old, and the npm of 12 and 13 cannot install from web/package-lock.json.
 set -euo pipefail
 
 MINIMUM=20.19.0

@@ -13,8 +13,8 @@ FIELDS = re.findall(r'^    X\(([A-Z_]+), "([a-z_]+)"\)', HEADER, re.M)
 # Read before you add a field: it goes to whoever reads logs. Ids, codes, numbers, names of things
 # of ours. Never what a person is called, how they are reached, what they have or what they said.
 KNOWN = set("""address appointment_id attempt bytes clinic_id code count duration_us error
-    event_type lateness_ms method name person_id port reason room route row_version sqlstate state statement
-    status subject value""".split())
+    event_type lateness_ms method name person_id port reason room route row_version sqlstate state
+    statement status subject value""".split())
 SOURCES = [*ROOT.glob("lib/*.c"), *ROOT.glob("services/*/*.c")]
 TRY = '#include "lib/log.h"\nvoid f(const char *given) { %s; (void)given; }\n'
 
