@@ -137,14 +137,13 @@ class Release:
     # -- what is there -----------------------------------------------------------------------------
 
     def pods(self, component=None):
-        """The pods that are to stay, of one component or of all services."""
+        """The pods that are there, of one component or of all services."""
         component = f"={component}" if component else f"+in+({','.join(SERVICES)})"
-        pods = self.kubernetes.items("pods", self.namespace,
+        return self.kubernetes.items("pods", self.namespace,
                                      selector=f"app.kubernetes.io/component{component}")
-        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]
-                and pod["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"]
 
     def all_ready(self):
+        """The wanted ones, and none that is still on its way out."""
         pods = self.pods()
         return len(pods) == 2 * len(SERVICES) and all(is_ready(pod) for pod in pods)
 

@@ -150,6 +150,7 @@ class Chart(unittest.TestCase):
         images = {c["image"].rpartition(":")[2] for pod in self.release.pods()
                   for c in pod["spec"]["containers"]}
         self.assertEqual({version}, images)
+        self.assertRegex(self.release.appointments("--version"), rf"(?m)\b{version}$")
 
     def test_upgrade_and_rollback_cost_nobody_anything(self):
         for what, step, version in (
