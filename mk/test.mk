@@ -66,13 +66,15 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	done
 
-# Of these one runs at a time, beside the others: video, and what is judged by the second.
-HEAVY := e2e/(calls|media|story|web_button|web_calls|web_faults)|test_events|test_lifecycle
+# Of these one runs at a time, beside the others: they load the machine.
+HEAVY := e2e/(calls|media|story|web_calls|web_faults)|test_(events|lifecycle|metrics|rolling|rotation|upgrade)
+# And these by themselves: they judge by the second what a page shows.
+ALONE := e2e/web_button
 
 .PHONY: test
 test: deps livekit ## everything: unit, threads, tools, web, integration, end to end
 	@$(SUB_MAKE) VARIANT=asan test-bin node-modules web
 	@$(SUB_MAKE) VARIANT=tsan $(TSAN_BIN)
 	@$(SUB_MAKE) VARIANT=release all
-	@$(WITH_NODE); $(RUN_TESTS) --heavy '$(HEAVY)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
+	@$(WITH_NODE); $(RUN_TESTS) --heavy '$(HEAVY)' --alone '$(ALONE)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
 	    $(TSAN_BIN) web $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)

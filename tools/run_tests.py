@@ -2,10 +2,10 @@
 """Runs test programs side by side and closes with the plain line `N passed, N failed`.
 
 A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
-file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine,
-or judge by the second) one runs at a time, beside the light ones. Each writes to a log of its own;
-the output of those that failed is shown. A program that runs no test, hangs or dies counts as
-failed.
+file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine)
+one runs at a time, beside the light ones; those of --alone (they judge by the second) have the
+machine for themselves when the rest is done. Each writes to a log of its own; the output of those
+that failed is shown. A program that runs no test, hangs or dies counts as failed.
 """
 
 import argparse
@@ -125,25 +125,28 @@ def lane(lanes, logs, timeout, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", default="build/test-logs", help="folder of the logs")
-    # One more than there are processors: much of a test's time is waiting.
-    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
+    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one program")
     parser.add_argument("--heavy", default="$^",
                         help="pattern of programs of which one runs at a time")
+    parser.add_argument("--alone", default="$^",
+                        help="pattern of programs beside which none runs, last")
     parser.add_argument("programs", nargs="+")
     options = parser.parse_args()
     logs = pathlib.Path(options.logs)
     logs.mkdir(parents=True, exist_ok=True)
 
-    heavy = [p for p in options.programs if re.search(options.heavy, p)]
-    light = [p for p in options.programs if p not in heavy]
+    alone = [p for p in options.programs if re.search(options.alone, p)]
+    rest = [p for p in options.programs if p not in alone]
+    heavy = [p for p in rest if re.search(options.heavy, p)]
+    light = [p for p in rest if p not in heavy]
     results = []
-    lanes = Lanes(heavy, light)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        running = [pool.submit(lane, lanes, logs, options.timeout, results)
-                   for _ in range(options.jobs)]
-        for one in running:
-            one.result()
+    for lanes, jobs in ((Lanes(heavy, light), options.jobs), (Lanes(alone, []), 1)):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            running = [pool.submit(lane, lanes, logs, options.timeout, results)
+                       for _ in range(jobs)]
+            for one in running:
+                one.result()
 
     passed = sum(r.passed for r in results)
     failed = sum(r.failed for r in results)
