@@ -48,6 +48,7 @@ export default defineConfig({
   // What needs no page is tested without one: making a page costs more than most of the tests.
   test: {
     restoreMocks: true,
+    testTimeout: 60_000,
     projects: [
       {
         extends: true,

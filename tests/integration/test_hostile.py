@@ -20,6 +20,7 @@ OPERATIONS = [(method.upper(), path, operation)
               for path, methods in sorted(OPENAPI["paths"].items())
               for method, operation in sorted(methods.items())]
 MUTATIONS, SEED = 1500, 20261123
+QUESTIONS = ("/v1/patients/search",)  # posted, for what was typed belongs in no address
 BAD_IDS = ("1", "x", "00000000-0000-0000-0000-00000000000", "%00", "%ff%fe", "..", "%2e%2e",
            "' OR '1'='1", "00000000-0000-0000-0000-000000000000; DROP TABLE tv.person",
            "A" * 500, "-", "null", "00000000-0000-0000-0000-00000000000G", "é")
@@ -412,7 +413,7 @@ class Hostile(unittest.TestCase):
             self.assertLess(answer.status, 500, said)
             if answer.status >= 400:
                 self.assertEqual("application/problem+json", answer.headers["Content-Type"], said)
-            elif method != "GET":
+            elif method != "GET" and path not in QUESTIONS:
                 self.fail(f"it was done: {said}")
         self.assertGreater(sum(seen.values()), MUTATIONS * 0.95)
         self.assertGreater(len(seen), 5, seen)

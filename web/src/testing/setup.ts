@@ -1,4 +1,4 @@
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
 // What jsdom lacks: React Aria's dialogs escape ids, and a page scrolls to its top.
@@ -14,4 +14,6 @@ window.ResizeObserver = class {
   disconnect = nothing;
 };
 
+// How long a condition may take to hold: far more than it needs on a machine that is busy.
+configure({ asyncUtilTimeout: 15_000 });
 afterEach(cleanup);
