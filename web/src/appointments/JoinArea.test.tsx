@@ -1,5 +1,5 @@
 import { QueryClient, useQuery } from '@tanstack/react-query';
-import { configure, screen } from '@testing-library/react';
+import { screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -11,10 +11,6 @@ import { anAppointment, DOCTOR, PATIENT } from '../testing/appointments';
 import { PIA, renderAs } from '../testing/render';
 import { type FakeServer, installServer, json } from '../testing/server';
 import { AppointmentCard } from './AppointmentCard';
-
-// Deadlines for a machine that has much else to do.
-vi.setConfig({ testTimeout: 60_000 });
-configure({ asyncUtilTimeout: 15_000 });
 
 let server: FakeServer;
 

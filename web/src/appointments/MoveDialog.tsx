@@ -65,6 +65,7 @@ export function MoveDialog({ appointment, as, isOpen, onClose }: AppointmentDial
         {again && <Notice>{t('move.policy')}</Notice>}
         <SlotPicker
           doctorId={participant(appointment, 'DOCTOR')?.personId ?? ''}
+          except={appointment.startsAt}
           value={slot}
           onChange={(next) => {
             setSlot(next);

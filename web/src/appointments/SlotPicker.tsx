@@ -11,17 +11,20 @@ import { type FreeSlots, useFreeSlots } from './useFreeSlots';
 
 export interface SlotPickerProps {
   doctorId: string;
+  /** Not offered: the time of the appointment that is to be moved. */
+  except?: string;
   value: Slot | null;
   onChange: (slot: Slot | null) => void;
 }
 
 /** A day, then one of its free times, in the viewer's zone. */
-export function SlotPicker({ doctorId, value, onChange }: SlotPickerProps) {
+export function SlotPicker({ doctorId, except, value, onChange }: SlotPickerProps) {
   const { t } = useTranslation('appointments');
   const { viewer } = useSession();
   const free = useFreeSlots(doctorId);
   const [chosenDay, setChosenDay] = useState<string | null>(null);
-  const days = byDay(free.slots, viewer.timeZone, free.until);
+  const offered = free.slots.filter((slot) => slot.startsAt !== except);
+  const days = byDay(offered, viewer.timeZone, free.until);
   const wanted = value ? isoDay(value.startsAt, viewer.timeZone) : chosenDay;
   const day = days.find((one) => one.day === wanted) ?? days[0];
 

@@ -5,7 +5,6 @@ import { createInputs, type Inputs } from './inputs';
 import { LAPTOP, MediaDouble } from './media-double';
 
 // Far more than it takes, for a machine that is busy with other things.
-vi.setConfig({ testTimeout: 30_000 });
 const PATIENCE = { timeout: 10_000 };
 
 let media: MediaDouble;

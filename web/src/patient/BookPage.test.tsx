@@ -1,4 +1,4 @@
-import { configure, screen } from '@testing-library/react';
+import { screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -20,10 +20,6 @@ const SLOTS = ['08:00', '08:30', '09:00'].map((time, place, all) => ({
   startsAt: `2026-11-24T${time}:00Z`,
   endsAt: `2026-11-24T${all[place + 1] ?? '09:30'}:00Z`,
 }));
-
-// Deadlines for a machine that has much else to do.
-vi.setConfig({ testTimeout: 60_000 });
-configure({ asyncUtilTimeout: 15_000 });
 
 let server: FakeServer;
 

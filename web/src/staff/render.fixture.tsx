@@ -1,12 +1,11 @@
 // A screen as somebody of the clinic sees it, for tests: in English, in UTC, with the texts loaded.
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { configure, render } from '@testing-library/react';
+import { render } from '@testing-library/react';
 import i18next from 'i18next';
 import type { ReactNode } from 'react';
 import { initReactI18next } from 'react-i18next';
 import { MemoryRouter } from 'react-router';
-import { vi } from 'vitest';
 
 import type { Person, Role } from '../api';
 import { serverClock } from '../app/services';
@@ -18,10 +17,6 @@ import problems from '../i18n/locales/en/problems.json';
 import staff from '../i18n/locales/en/staff.json';
 import { Toasts } from '../ui/toast';
 import { at } from './visit.fixture';
-
-// Dialogs are loaded when they are opened, and the machine may be busy.
-configure({ asyncUtilTimeout: 10_000 });
-vi.setConfig({ testTimeout: 30_000 });
 
 await i18next.use(initReactI18next).init({
   lng: 'en',
