@@ -66,8 +66,8 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 	        build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	done
 
-# Of these one runs at a time, beside the others: they load the machine.
-HEAVY := e2e/(calls|media|story|web_calls|web_faults)|test_(events|lifecycle|metrics|rolling|rotation|upgrade)
+# Of these one runs at a time, beside the others: they load the machine (`web` is Vitest).
+HEAVY := ^web$$|e2e/(calls|media|story|web_calls|web_faults)|test_(events|lifecycle|metrics|rolling|rotation|upgrade)
 # And these by themselves: they judge by the second what a page shows.
 ALONE := e2e/web_button
 

@@ -312,8 +312,8 @@ static void test_asks_as_a_service_once_a_second(void **state) {
     stop_well(p);
 }
 
-/* How many of the rows were fired within 50 ms. None may be early; a busy machine makes a few late.
- */
+/* How many of the rows were fired sooner than by looking once a second, where three of ten would
+ * be. None may be early; a busy machine makes a few late. */
 static unsigned on_time(void) {
     unsigned n = 0;
 
@@ -321,7 +321,7 @@ static unsigned on_time(void) {
         int64_t late_us = t.rows[i].fired_us - t.rows[i].due_us;
 
         assert_in_range(late_us, 0, 3 * TV_US_PER_S);
-        n += late_us <= 50 * MS;
+        n += late_us <= 300 * MS;
     }
     return n;
 }
