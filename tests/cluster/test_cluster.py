@@ -60,6 +60,10 @@ class OnThisMachine(unittest.TestCase):
             up.kill()
         self.assertEqual({"node-1", "node-2"}, set(cluster.inits()))
         self.assertEqual(0, self.tool("down").returncode)
+        # What `up` itself had started ends with it, which takes the kernel a moment.
+        deadline = time.monotonic() + 20
+        while processes_that_name(self.dir) and time.monotonic() < deadline:
+            time.sleep(0.02)
         self.assertEqual([], processes_that_name(self.dir))
         self.assertEqual([], list(Path("/sys/fs/cgroup").glob(f"**/{cluster.group}")))
         self.assertEqual(before, kernel())

@@ -98,3 +98,8 @@ export async function settled(page) {
 export async function choose(radio) {
   await radio.locator('xpath=ancestor::label').click({ timeout: PATIENCE_MS });
 }
+
+/** The day of an instant somewhere, "2026-11-30". @param {string} at @param {string} timeZone */
+export function dayIn(at, timeZone) {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone }).format(new Date(at));
+}

@@ -155,6 +155,7 @@ export class Visit {
   constructor(clinic, appointment) {
     this.clinic = clinic;
     this.id = appointment.id;
+    this.startsAt = String(appointment.startsAt);
     this.closesAt = new Date(appointment.join.closesAt);
     /** @type {Record<Role, any>} */ this.tickets = { DOCTOR: null, PATIENT: null };
     /** The newest browser of each. @type {Record<Role, Participant>} */

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
 import { AppUser, PATIENCE_MS, PHONE, withUsers } from './app.mjs';
-import { APP_ROLES, addressOf, choose, routes, screensOf, settled } from './screens.mjs';
+import { APP_ROLES, addressOf, choose, dayIn, routes, screensOf, settled } from './screens.mjs';
 import { Clinic } from './visit.mjs';
 
 /** @typedef {import('./app.mjs').AppRole} AppRole */
@@ -15,7 +15,8 @@ import { Clinic } from './visit.mjs';
 /** @typedef {import('playwright-core').Page} Page */
 
 const TEST_MS = 120_000;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const LOOKS = /** @type {const} */ ([
   { name: 'desktop, light', viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
@@ -37,7 +38,7 @@ before(async () => {
   visit = await clinic.book();
   const { now } = await clinic.stack.clock();
   request = await clinic.bookAt(Date.parse(now) + 3 * HOUR_MS, false);
-  begun = await clinic.bookAt(Date.parse(now) - HOUR_MS);
+  begun = await clinic.bookAt(Date.parse(now) - 2 * MINUTE_MS);
 });
 
 after(async () => {
@@ -114,6 +115,9 @@ async function goTo(user, at) {
   await user.goTo(at);
   await settled(user.page);
 }
+
+/** The board on the day of a visit, which may be tomorrow. @param {Visit} visit */
+const boardOf = ({ startsAt }) => `/?day=${dayIn(startsAt, 'Europe/Berlin')}`;
 
 /** Opens a dialog of a page, in the row of a visit if one is given, and looks at it. */
 async function lookAtDialog(/** @type {AppUser} */ user, /** @type {string} */ at,
@@ -207,13 +211,13 @@ axeTest('STAFF', 'the rows and dialogs of the board', async (user, faults) => {
   await user.logIn();
   await settled(user.page);
   for (const one of [visit, request]) {
-    await goTo(user, '/');
+    await goTo(user, boardOf(one));
     await user.card(one.id).getByRole('button').first().click();
     await user.card(one.id).getByRole('link', { name: 'Details' }).waitFor();
     await look(user, 'a row of the board', faults);
   }
   await lookAtDialog(user, `/appointments/${request.id}`, /cancel the appointment/i, faults);
-  await lookAtDialog(user, '/', /^mark as missed/i, faults, begun);
+  await lookAtDialog(user, boardOf(begun), /^mark as missed/i, faults, begun);
 });
 
 test('the call, from the check of devices to the page after it', { timeout: TEST_MS }, async () => {

@@ -9,7 +9,7 @@ import { until } from '../../tools/demo/until.mjs';
 import { AppUser, PATIENCE_MS, PHONE, withUsers } from './app.mjs';
 import { assertFocusSeen, nameOfFocus, tabTo } from './keyboard.mjs';
 import { cutTexts, smallTargets, widerThanScreen } from './layout.mjs';
-import { addressOf, choose, screensOf, settled, texts } from './screens.mjs';
+import { addressOf, choose, dayIn, screensOf, settled, texts } from './screens.mjs';
 import { Clinic } from './visit.mjs';
 
 /** @typedef {import('./app.mjs').AppRole} AppRole */
@@ -76,8 +76,6 @@ async function freeTimes() {
   return body.slots.map((/** @type {any} */ slot) => slot.startsAt);
 }
 
-/** @param {string} at @param {string} timeZone */
-const dayIn = (at, timeZone) => new Intl.DateTimeFormat('sv-SE', { timeZone }).format(new Date(at));
 /** @param {string} at @param {string} timeZone */
 const timeIn = (at, timeZone) => new Intl.DateTimeFormat('en', { timeZone, hour: '2-digit',
   minute: '2-digit' }).format(new Date(at)).replace(/\s+/g, ' ');
