@@ -331,7 +331,7 @@ static void test_idle_memory(void **state) {
     print_message("    %ld KiB resident\n", kib);
     assert_true(kib > 0);
     if (!SANITIZED)
-        assert_true(kib < 12 * 1024);
+        assert_true(kib < 16 * 1024);
     test_stop(p);
 }
 
