@@ -10,8 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "tests" / "harness"))
 # pylint: disable=wrong-import-position
 from cluster.layout import Cluster
+from until import until
 
 TOOL = ROOT / "tools" / "cluster" / "cluster"
 KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
@@ -61,9 +63,7 @@ class OnThisMachine(unittest.TestCase):
         self.assertEqual({"node-1", "node-2"}, set(cluster.inits()))
         self.assertEqual(0, self.tool("down").returncode)
         # What `up` itself had started ends with it, which takes the kernel a moment.
-        deadline = time.monotonic() + 20
-        while processes_that_name(self.dir) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: not processes_that_name(self.dir), 20)
         self.assertEqual([], processes_that_name(self.dir))
         self.assertEqual([], list(Path("/sys/fs/cgroup").glob(f"**/{cluster.group}")))
         self.assertEqual(before, kernel())

@@ -14,13 +14,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "harness"))
-from livekit import LiveKit  # pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from livekit import LiveKit
+from until import until  # pylint: disable=unused-import # for the tests
 
 STACKCTL = str(ROOT / "tools" / "stackctl")
 VARIANT = os.environ.get("TV_VARIANT", "asan")
@@ -251,13 +252,3 @@ def at_once(count, work):
     for thread in threads:
         thread.join()
     return results
-
-
-def until(condition, timeout_s=30):
-    """Asks until the condition holds; the last answer."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        last = condition()
-        if last or time.monotonic() > deadline:
-            return last
-        time.sleep(0.02)  # between two looks; the condition decides
