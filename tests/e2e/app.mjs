@@ -289,6 +289,14 @@ export class AppUser {
     }, timeoutMs, `pictures and sound of the other do not move on for the ${this.role}`);
   }
 
+  /** What stands in front of them, for whoever has to find out why a test failed. */
+  async sight() {
+    const text = await this.page.locator('body').innerText({ timeout: 2000 })
+      .catch((/** @type {Error} */ fault) => fault.message);
+    return `${this.role} at ${new URL(this.page.url()).pathname}: ${
+      text.replace(/\s+/g, ' ').slice(-1200)}\n  ${this.#faults.join('\n  ')}`;
+  }
+
   async close() {
     // A guest in another's browser leaves it running, unless it is closed just now.
     if (this.beside) await this.context.close().catch(() => undefined);
@@ -307,6 +315,9 @@ export async function withUsers(users, act) {
   try {
     await act();
     for (const user of users) await user.assertClean();
+  } catch (fault) {
+    for (const user of users) console.log(await user.sight());
+    throw fault;
   } finally {
     await Promise.all(users.map((user) => user.close()));
   }

@@ -52,6 +52,6 @@ export async function writeCamera(file, left, right) {
     plane(left, right, 1, WIDTH / 2, HEIGHT / 2),
     plane(left, right, 2, WIDTH / 2, HEIGHT / 2),
   ]);
-  const head = Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F20:1 Ip A1:1 C420\n`);
+  const head = Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F10:1 Ip A1:1 C420\n`);
   await writeFile(file, Buffer.concat([head, ...Array.from({ length: FRAMES }, () => frame)]));
 }

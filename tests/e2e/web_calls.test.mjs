@@ -358,9 +358,30 @@ callTest('neither camera nor microphone', { PATIENT: { devices: 'missing' } },
     await patient.openCheck();
     await patient.reads('Camera and microphone: not found');
     await patient.reads('They will not see you and not hear you. You will see and hear them.');
+    for (const size of [{ width: 1280, height: 800 }, { width: 1280, height: 2400 }, PHONE])
+      await staysWhereItIs(patient, 'Join the call', size);
     await patient.press('Join the call');
     await joinsUnseen(patient, doctor);
   });
+
+/**
+ * A button that moves between press and release does nothing: what comes in above it, as devices
+ * and results do, must not push it away.
+ * @param {Caller} caller
+ * @param {string} name
+ * @param {{ width: number, height: number }} size of the screen
+ */
+async function staysWhereItIs(caller, name, size) {
+  await caller.page.setViewportSize(size);
+  await isInReach(caller, name);
+  const places = [];
+  for (const pushed of ['0px', '300px', '1200px']) {
+    await caller.overlay.getByRole('heading', { level: 2 }).first().evaluate(
+      (heading, padding) => { heading.style.paddingBlockEnd = padding; }, pushed);
+    places.push(await caller.button(name).boundingBox());
+  }
+  assert.deepEqual(places, Array(3).fill(places[0]), `${name} at ${size.width} x ${size.height}`);
+}
 
 /** Who sends nothing is in all the same, and sees the other. @param {Caller[]} callers */
 async function joinsUnseen(patient, doctor) {

@@ -62,10 +62,20 @@ static void make_folder(char *out, size_t size) {
         fail_msg("cannot give %s to %s: %s", out, user_name(), strerror(errno));
 }
 
-static void init_cluster(char *data) {
-    char initdb[512];
-    find_program("initdb", initdb, sizeof(initdb));
-    char *argv[] = {initdb,
+/* Runs a program to its end, as `user`; fails the test when it does not end well. */
+static void run_program(const char *name, char *const argv[], const char *user) {
+    struct test_proc *p = test_spawn(name, argv, NULL, user);
+    if (test_wait(p, INITDB_MS) != 0) {
+        char *log = test_proc_log(p);
+        print_error("%s\n", log);
+        free(log);
+        fail_msg("%s failed", name);
+    }
+    test_stop(p);
+}
+
+static void init_cluster(const char *initdb, char *data) {
+    char *argv[] = {(char *)(uintptr_t)initdb,
                     (char[]){"-D"},
                     data,
                     (char[]){"-A"},
@@ -77,14 +87,39 @@ static void init_cluster(char *data) {
                     (char[]){"--locale=C"},
                     (char[]){"--no-sync"},
                     NULL};
-    struct test_proc *p = test_spawn("initdb", argv, NULL, user_name());
-    if (test_wait(p, INITDB_MS) != 0) {
-        char *log = test_proc_log(p);
-        print_error("%s\n", log);
-        free(log);
-        fail_msg("initdb failed");
+    run_program("initdb", argv, user_name());
+}
+
+/* The folder `to` becomes what `from` is, owners and all. */
+static void copy_folder(const char *from, const char *to) {
+    char inside[600];
+    (void)snprintf(inside, sizeof(inside), "%s/.", from);
+    char *argv[] = {(char[]){"cp"}, (char[]){"-a"}, inside, (char *)(uintptr_t)to, NULL};
+    run_program("cp", argv, NULL);
+}
+
+/* initdb costs a processor more than a second: one cluster is made for each version of PostgreSQL
+ * and kept in build/, the others are copies of it. */
+static void make_cluster(char *data) {
+    char initdb[512], kept[544] = "build/postgres", draft[560];
+    find_program("initdb", initdb, sizeof(initdb));
+    size_t len = strlen(kept);
+    for (const char *c = initdb; *c != '\0'; c++)
+        kept[len++] = *c == '/' ? '-' : *c;
+    kept[len] = '\0';
+    if (access(kept, F_OK) == 0) {
+        copy_folder(kept, data);
+        return;
     }
-    test_stop(p);
+    init_cluster(initdb, data);
+    (void)snprintf(draft, sizeof(draft), "%s.%d", kept, (int)getpid());
+    copy_folder(data, draft);
+    if (rename(draft, kept) == 0)
+        return;
+    if (errno != ENOTEMPTY && errno != EEXIST) /* else another test was first */
+        fail_msg("cannot make %s: %s", kept, strerror(errno));
+    char *argv[] = {(char[]){"rm"}, (char[]){"-rf"}, draft, NULL};
+    run_program("rm", argv, NULL);
 }
 
 static bool is_decided(void *ctx) {
@@ -150,7 +185,7 @@ char *test_sql(const struct test_postgres *p, const char *sql) { return run_sql(
 struct test_postgres test_postgres_start(void) {
     struct test_postgres p = {0};
     make_folder(p.data, sizeof(p.data));
-    init_cluster(p.data);
+    make_cluster(p.data);
     for (int attempt = 0; p.proc == NULL && attempt < START_ATTEMPTS; attempt++) {
         p.port = test_free_port();
         p.proc = run(p.data, p.port);

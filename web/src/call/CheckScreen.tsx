@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 
 import { DeviceCheck } from '../devices/DeviceCheck';
 import { layout } from '../ui';
-import styles from './Message.module.css';
+import styles from './CheckScreen.module.css';
 import { useCallView } from './view';
 
 /** Before the call: camera and microphone. */
@@ -14,18 +14,16 @@ export function CheckScreen() {
   useEffect(() => heading.current?.focus(), []);
   return (
     <div className={styles.page}>
-      <div className={styles.wide}>
-        <h1 ref={heading} tabIndex={-1}>
-          {t('check.title')}
-        </h1>
-        <p className={layout.quiet}>{t('check.lead', { name: others })}</p>
-        <DeviceCheck
-          joinLabel={t('check.join')}
-          busy={snapshot.phase.at === 'joining'}
-          onReady={(choice) => engine.ready(choice)}
-          onCancel={close}
-        />
-      </div>
+      <h1 ref={heading} tabIndex={-1}>
+        {t('check.title')}
+      </h1>
+      <p className={layout.quiet}>{t('check.lead', { name: others })}</p>
+      <DeviceCheck
+        joinLabel={t('check.join')}
+        busy={snapshot.phase.at === 'joining'}
+        onReady={(choice) => engine.ready(choice)}
+        onCancel={close}
+      />
     </div>
   );
 }

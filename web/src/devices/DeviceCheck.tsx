@@ -40,13 +40,13 @@ export function DeviceCheck({ joinLabel, onReady, onCancel, busy = false }: Devi
   }
 
   return (
-    <div className={layout.stack}>
+    <div className={`${layout.stack} ${styles.check}`}>
       <DevicePanels inputs={inputs} state={state} />
-      <div className={styles.footer}>
+      <Remember checked={remember} onChange={setRemember} />
+      <div className={styles.bar}>
         <p id={resultId} role="status" className={styles.result}>
           {t(`join.${heardAndSeen(usable)}`)}
         </p>
-        <Remember checked={remember} onChange={setRemember} />
         <div className={layout.row}>
           <Button variant="call" busy={busy} aria-describedby={resultId} onClick={join}>
             {joinLabel}
