@@ -34,6 +34,7 @@ check-chart: chart ## all that can be said about the chart without a cluster (CH
 .PHONY: test-chart
 test-chart: chart ## check-chart finds what is planted in a copy of the chart
 	@$(CHART_TOOLS_SH)
+	@$(SUB_MAKE) VARIANT=release all
 	@$(PYTHON) -B -m unittest -v tests/chart/test_check.py
 
 .PHONY: chart-snapshots
