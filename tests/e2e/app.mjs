@@ -119,7 +119,8 @@ export class AppUser {
       `--use-file-for-fake-video-capture=${camera}`];
     // The fake UI grants everything, the screen as well; without it a page may be refused.
     if (devices === 'granted') flags.push('--use-fake-ui-for-media-stream');
-    const browser = options.beside?.browser ?? await launch(flags);
+    const browser = options.beside?.browser
+      ?? await launch(flags, { asksPeople: devices === 'denied' });
     try {
       const context = await browser.newContext({
         viewport: options.viewport ?? DESKTOP,

@@ -18,7 +18,7 @@
 
 #include "lib/pg.h"
 
-#define INITDB_MS 60000
+#define TOOL_MS 60000
 #define START_MS 30000
 #define STOP_MS 20000
 #define START_ATTEMPTS 5
@@ -65,7 +65,7 @@ static void make_folder(char *out, size_t size) {
 /* Runs a program to its end, as `user`; fails the test when it does not end well. */
 static void run_program(const char *name, char *const argv[], const char *user) {
     struct test_proc *p = test_spawn(name, argv, NULL, user);
-    if (test_wait(p, INITDB_MS) != 0) {
+    if (test_wait(p, TOOL_MS) != 0) {
         char *log = test_proc_log(p);
         print_error("%s\n", log);
         free(log);
