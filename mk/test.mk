@@ -68,13 +68,19 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 
 # Of these one runs at a time, beside the others: they load the machine (`web` is Vitest).
 HEAVY := ^web$$|e2e/(calls|media|story|web_calls|web_faults)|test_(events|lifecycle|metrics|rolling|rotation|upgrade)
+# These wait most of their time: they run beside the others.
+WAITING := asan/tests/unit/(appointments/test_service|notifier/test_(notifier|watch))$$
 # And these by themselves: they judge by the second what a page shows.
 ALONE := e2e/web_button
 
-.PHONY: test
-test: deps livekit ## everything: unit, threads, tools, web, integration, end to end
+.PHONY: test-programs
+test-programs: # all that `make test` runs
 	@$(SUB_MAKE) VARIANT=asan test-bin node-modules web
 	@$(SUB_MAKE) VARIANT=tsan $(TSAN_BIN)
 	@$(SUB_MAKE) VARIANT=release all
-	@$(WITH_NODE); $(RUN_TESTS) --heavy '$(HEAVY)' --alone '$(ALONE)' --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
+
+.PHONY: test
+test: deps livekit test-programs ## everything: unit, threads, tools, web, integration, end to end
+	@$(WITH_NODE); $(RUN_TESTS) --heavy '$(HEAVY)' --waiting '$(WAITING)' --alone '$(ALONE)' \
+	    --timeout 600 $(UNIT_SRC:%.c=build/asan/%) \
 	    $(TSAN_BIN) web $(TOOL_TESTS) $(INTEGRATION_TESTS) $(E2E_TESTS)

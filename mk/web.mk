@@ -41,10 +41,17 @@ web-dev: $(WEB_MODULES) $(WEB_TYPES) ## the web app with hot reload, beside a `m
 test-web: $(WEB_MODULES) $(WEB_TYPES) ## unit tests of the web app
 	@$(WITH_NODE); $(RUN_TESTS) web
 
-.PHONY: lint-web
-lint-web: $(WEB_MODULES) $(WEB_TYPES) ## types, ESLint and Prettier
-	@$(WITH_NODE); cd web && node_modules/.bin/tsc --noEmit && node_modules/.bin/eslint . && \
-	    node_modules/.bin/prettier --check --log-level warn .
+.PHONY: web-deps
+web-deps: $(WEB_MODULES) $(WEB_TYPES) # what its compilers and linters need
+
+.PHONY: lint-web lint-web-types lint-web-rules lint-web-form
+lint-web: lint-web-rules lint-web-types lint-web-form ## types, ESLint and Prettier
+lint-web-rules: $(WEB_MODULES) $(WEB_TYPES)
+	@$(WITH_NODE); cd web && node_modules/.bin/eslint .
+lint-web-types: $(WEB_MODULES) $(WEB_TYPES)
+	@$(WITH_NODE); cd web && node_modules/.bin/tsc --noEmit
+lint-web-form: $(WEB_MODULES) $(WEB_TYPES)
+	@$(WITH_NODE); cd web && node_modules/.bin/prettier --check --log-level warn .
 
 .PHONY: format-web
 format-web: $(WEB_MODULES) ## write the web app as Prettier does

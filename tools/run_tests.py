@@ -3,9 +3,10 @@
 
 A program is known by its ending: none is a cmocka program, .py a unittest file, .mjs a node:test
 file; a folder is a Vitest project. Of programs whose path matches --heavy (they load the machine)
-one runs at a time, beside the light ones; those of --alone (they judge by the second) have the
-machine for themselves when the rest is done. Each writes to a log of its own; the output of those
-that failed is shown. A program that runs no test, hangs or dies counts as failed.
+one runs at a time, beside the light ones; those of --waiting (they wait for clocks more than they
+compute) run one after the other beside all that; those of --alone (they judge by the second) have
+the machine for themselves when the rest is done. Each writes to a log of its own; the output of
+those that failed is shown. A program that runs no test, hangs or dies counts as failed.
 """
 
 import argparse
@@ -129,6 +130,8 @@ def main():
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one program")
     parser.add_argument("--heavy", default="$^",
                         help="pattern of programs of which one runs at a time")
+    parser.add_argument("--waiting", default="$^",
+                        help="pattern of programs that mostly wait: a lane beside --jobs")
     parser.add_argument("--alone", default="$^",
                         help="pattern of programs beside which none runs, last")
     parser.add_argument("programs", nargs="+")
@@ -138,13 +141,15 @@ def main():
 
     alone = [p for p in options.programs if re.search(options.alone, p)]
     rest = [p for p in options.programs if p not in alone]
-    heavy = [p for p in rest if re.search(options.heavy, p)]
-    light = [p for p in rest if p not in heavy]
+    waiting = [p for p in rest if re.search(options.waiting, p)]
+    heavy = [p for p in rest if p not in waiting and re.search(options.heavy, p)]
+    light = [p for p in rest if p not in waiting + heavy]
     results = []
-    for lanes, jobs in ((Lanes(heavy, light), options.jobs), (Lanes(alone, []), 1)):
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    for side_by_side in ([Lanes(heavy, light)] * options.jobs + [Lanes([], waiting)],
+                         [Lanes(alone, [])]):
+        with concurrent.futures.ThreadPoolExecutor(len(side_by_side)) as pool:
             running = [pool.submit(lane, lanes, logs, options.timeout, results)
-                       for _ in range(jobs)]
+                       for lanes in side_by_side]
             for one in running:
                 one.result()
 
