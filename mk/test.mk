@@ -70,8 +70,8 @@ fuzz: deps ## look for inputs that break the parsers (FUZZ_SECONDS=60)
 HEAVY := ^web$$|e2e/(calls|media|story|web_calls|web_faults)|test_(events|lifecycle|metrics|rolling|rotation|upgrade)
 # These wait most of their time: they run beside the others.
 WAITING := asan/tests/unit/(appointments/test_service|notifier/test_(notifier|watch))$$
-# And these by themselves: they judge by the second what a page shows.
-ALONE := e2e/web_button
+# And these by themselves: they judge by the second what a page shows, or compare times.
+ALONE := e2e/web_button|integration/test_sessions
 
 .PHONY: test-programs
 test-programs: # all that `make test` runs
