@@ -171,8 +171,10 @@ static char *run_sql(const char *url, const char *sql) {
     struct tv_error e = TV_ERROR_INIT;
     if (tv_pg_script_open(url, "test", &script, &e) != TV_OK)
         fail_msg("cannot connect to %s: %s", url, e.detail);
-    if (tv_pg_script_run(script, sql, &r, &e) != TV_OK)
+    if (tv_pg_script_run(script, sql, &r, &e) != TV_OK) {
+        tv_pg_script_close(script);
         fail_msg("%s\n%s", sql, e.detail);
+    }
     char *value = NULL;
     if (tv_pg_columns(r) > 0 && tv_pg_rows(r) > 0)
         value = tv_strdup(tv_pg_value(r, 0, 0).p);

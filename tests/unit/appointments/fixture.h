@@ -68,11 +68,19 @@ struct fixture {
     struct test_postgres db;
     struct tv_loop *loop;
     struct tv_pg *pg;
+    unsigned asked, answered; /* units */
 };
 
-/* Throws away what the test before has done. Not by TRUNCATE: its locks would collide with those of
- * a service that prepares its statements. */
-static inline void fixture_clear(const struct fixture *f) {
+static inline bool fixture_is_quiet(void *ctx) {
+    const struct fixture *f = ctx;
+    return f->answered == f->asked;
+}
+
+/* Throws away what the test before has done; one that failed may have left units on their way. Not
+ * by TRUNCATE: its locks would collide with those of a service that prepares its statements. */
+static inline void fixture_clear(struct fixture *f) {
+    if (f->loop != NULL && !tv_loop_run_until(f->loop, fixture_is_quiet, f, 40 * TV_US_PER_S))
+        fail_msg("%u units of %u have no answer", f->asked - f->answered, f->asked);
     free(test_sql(&f->db, "DELETE FROM tv.inbox; DELETE FROM tv.inbox_head; DELETE FROM tv.event;"
                           "DELETE FROM tv.due; DELETE FROM tv.job; DELETE FROM tv.call_event;"
                           "DELETE FROM tv.presence; DELETE FROM tv.call;"
@@ -172,6 +180,7 @@ __attribute__((format(printf, 2, 3))) static inline char *fixture_sql(const stru
 
 struct answer {
     struct tv_arena *arena; /* of the params and the values */
+    struct fixture *of;
     bool done;
     enum tv_err err;
     struct tv_error error;
@@ -185,6 +194,7 @@ static inline void fixture_on_done(void *ctx, enum tv_err err, const struct tv_e
                                    const struct tv_pg_result *const *results, unsigned count) {
     struct answer *to = ctx;
     to->done = true;
+    to->of->answered++;
     to->err = err;
     if (err != TV_OK)
         to->error = *e;
@@ -222,6 +232,8 @@ static inline struct answer *fixture_submit(struct fixture *f, const struct tv_a
     struct answer *a = TV_ARENA_NEW(arena, struct answer);
     struct tv_pg_query queries[TV_PG_UNIT_MAX];
     a->arena = arena;
+    a->of = f;
+    f->asked++;
     for (unsigned i = 0; i < count; i++) {
         const char *const *given = bind_params(unit[i], actor, binds, bind_count, arena);
         const char **params = tv_arena_calloc(arena, unit[i]->param_count, sizeof(*params));

@@ -137,6 +137,41 @@ static void test_the_clock(void **state) {
     }
 }
 
+/* Two that insert the same row at once: the later one waits and takes the arm of ON CONFLICT, but
+ * only where the index is the one it names. In another unique index it may be refused. */
+static void test_no_index_refuses_what_on_conflict_takes(void **state) {
+    static const char insert[] = "INSERT INTO ", conflict[] = "ON CONFLICT (";
+    unsigned seen = 0;
+    for (size_t i = 0; i < appointments_statement_count; i++) {
+        const char *table = NULL, *name = appointments_statements[i]->name;
+        for (const char *at = appointments_statements[i]->text; *at != '\0'; at++) {
+            if (strncmp(at, insert, sizeof(insert) - 1) == 0)
+                table = at + sizeof(insert) - 1;
+            if (strncmp(at, conflict, sizeof(conflict) - 1) != 0)
+                continue;
+            const char *columns = at + sizeof(conflict) - 1;
+            assert_non_null(table);
+            char *others = fixture_sql(
+                &f,
+                "SELECT string_agg(indexrelid::regclass::text, ', ') FROM pg_index i WHERE"
+                " indisunique AND indrelid = '%.*s'::regclass AND '%.*s' <> (SELECT"
+                " string_agg(attname, ', ' ORDER BY nth) FROM unnest(indkey::int2[])"
+                " WITH ORDINALITY k (attnum, nth) JOIN pg_attribute a USING (attnum)"
+                " WHERE attrelid = indrelid)"
+                /* random ids meet nobody's */
+                " AND NOT EXISTS (SELECT FROM pg_attrdef WHERE adrelid = indrelid AND"
+                " adnum = ANY (indkey) AND pg_get_expr(adbin, adrelid) = 'gen_random_uuid()')",
+                (int)strcspn(table, " "), table, (int)strcspn(columns, ")"), columns);
+            if (others != NULL && others[0] != '\0')
+                fail_msg("%s: ON CONFLICT (%.*s) may be refused by %s", name,
+                         (int)strcspn(columns, ")"), columns, others);
+            free(others);
+            seen++;
+        }
+    }
+    assert_true(seen >= 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_statement_is_described),
@@ -145,6 +180,7 @@ int main(void) {
         cmocka_unit_test(test_policy_has_the_defaults_that_are_promised),
         cmocka_unit_test(test_what_the_schema_refuses),
         cmocka_unit_test(test_the_clock),
+        cmocka_unit_test(test_no_index_refuses_what_on_conflict_takes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
