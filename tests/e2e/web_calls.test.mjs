@@ -415,7 +415,8 @@ callTest('on a phone', { PATIENT: { viewport: PHONE, touch: true } }, async (pat
 
   await patient.button('Settings').tap();
   const settings = page.getByRole('dialog', { name: 'Settings of the call' });
-  await settings.getByRole('radio', { name: 'Sound only' }).check({ force: true });
+  await settings.getByText('Sound only', { exact: true }).tap();
+  assert.ok(await settings.getByRole('radio', { name: 'Sound only' }).isChecked());
   await patient.button('Close').tap();
   await patient.otherTile.getByText('Sound only').waitFor({ timeout: PATIENCE_MS });
   await patient.user.remoteVideo.waitFor({ state: 'detached', timeout: PATIENCE_MS });
