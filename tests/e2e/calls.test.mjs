@@ -20,7 +20,8 @@ const EDGE_MAX_MS = 1000;
 const KILLED_MAX_MS = 25_000;
 const HEARD_MAX_MS = 300;
 const LIVEKIT_AWAY_MS = 2000;
-const RECONNECTED_MAX_MS = 15_000;
+/** In which LiveKit's client makes its ten tries; six to eleven seconds are usual. */
+const RECONNECTED_MAX_MS = 45_000;
 const ROOM_MADE_MAX_MS = 2000;
 const REFUSAL_MAX_MS = 2000;
 
