@@ -53,9 +53,14 @@ export class Caller {
     return this.page.getByRole('dialog', { name: `Video visit with ${this.other}` });
   }
 
+  /** The visit on the home page. */
+  get card() {
+    return this.user.card(this.visit.id);
+  }
+
   /** The way into the call, on the card. */
   get door() {
-    return this.user.card(this.visit.id).getByRole('button', { name: DOORS[this.role] });
+    return this.card.getByRole('button', { name: DOORS[this.role] });
   }
 
   /** @param {string} name of a button in the overlay, or in a dialog above it */

@@ -393,14 +393,26 @@ async function joinsUnseen(patient, doctor) {
   await doctor.leave();
 }
 
+/** The way into the call, from the corner of its card. @param {Caller} caller */
+async function placeOfDoor({ card, door }) {
+  await door.waitFor({ timeout: PATIENCE_MS });
+  const [outer, inner] = await Promise.all([card.boundingBox(), door.boundingBox()]);
+  assert.ok(outer && inner);
+  return [inner.x - outer.x, inner.y - outer.y, inner.width, inner.height].map(Math.round);
+}
+
 callTest('on a phone', { PATIENT: { viewport: PHONE, touch: true } }, async (patient, doctor, t) => {
   const { page } = patient;
   await patient.door.tap();
   await patient.headed('Before you join');
   await fitsWidth(patient);
+  const before = await placeOfDoor(doctor);
   const pressedAt = Date.now();
   await patient.button('Join the call').tap();
   await patient.waits();
+  await doctor.card.getByText(`${doctor.other} has been waiting since`)
+    .waitFor({ timeout: PATIENCE_MS });
+  assert.deepEqual(await placeOfDoor(doctor), before, 'the door moves when somebody comes');
   await doctor.join();
   await seeEachOther(patient, doctor);
   tell(t, `sees and is seen ${Date.now() - pressedAt} ms after pressing the button`);
@@ -422,7 +434,7 @@ callTest('on a phone', { PATIENT: { viewport: PHONE, touch: true } }, async (pat
   await patient.user.remoteVideo.waitFor({ state: 'detached', timeout: PATIENCE_MS });
   await doctor.otherHasNoPicture('Camera off');
   // No more pictures come, while the sound goes on.
-  const before = await until(async () => {
+  const silent = await until(async () => {
     const earlier = await patient.user.received();
     const later = await until(async () => {
       const now = await patient.user.received();
@@ -430,7 +442,7 @@ callTest('on a phone', { PATIENT: { viewport: PHONE, touch: true } }, async (pat
     }, PATIENCE_MS, 'the sound stopped as well');
     return later.frames === earlier.frames && later;
   }, PATIENCE_MS, 'pictures still come');
-  assert.ok(before.energy > 0);
+  assert.ok(silent.energy > 0);
   // Whoever switches the camera on wants pictures again.
   await patient.button('Camera on').tap();
   await seeEachOther(patient, doctor);

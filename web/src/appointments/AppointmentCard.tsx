@@ -33,7 +33,7 @@ export function useTitleOf(appointment: Appointment, as: As): string {
   });
 }
 
-/** An appointment: with whom, when, how it stands, who is there, and the way into the call. */
+/** An appointment: with whom, when, how it stands, the way into the call, and who is there. */
 export function AppointmentCard(props: AppointmentCardProps) {
   const { appointment, as, actions, headingLevel, big = false, past = false } = props;
   const title = useTitleOf(appointment, as);
@@ -51,8 +51,9 @@ export function AppointmentCard(props: AppointmentCardProps) {
         <When appointment={appointment} />
         <StatusBadge appointment={appointment} />
       </div>
-      <Presence appointment={appointment} as={as} />
       {as !== 'staff' && !past && <JoinArea appointment={appointment} as={as} />}
+      {/* Below the button: who comes must not push it away from under a finger. */}
+      <Presence appointment={appointment} as={as} />
     </Card>
   );
 }

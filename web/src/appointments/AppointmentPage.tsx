@@ -75,8 +75,9 @@ function Found({ appointment, as }: { appointment: Appointment; as: As }) {
           {appointment.status === 'NO_SHOW' && isMissed(appointment.noShow) && (
             <p>{t(`missed.${appointment.noShow}`)}</p>
           )}
-          <Presence appointment={appointment} as={as} />
           {as !== 'staff' && <JoinArea appointment={appointment} as={as} />}
+          {/* Below the button: who comes must not push it away from under a finger. */}
+          <Presence appointment={appointment} as={as} />
           <Actions appointment={appointment} as={as} />
         </Card>
         <Card heading={t('page.people')}>
