@@ -272,9 +272,23 @@ export class Visit {
       const read = await this.record();
       return holds(read) && read;
     }, timeoutMs, `the record does not show that ${otherwise}`);
-    const seen = (await Promise.all(this.#opened.map((b) => b.diary()))).flatMap(stays);
-    return { record, seen,
-      edges: compare(record, seen, (time) => this.clinic.trueTime(time)) };
+    const diaries = await Promise.all(this.#opened.map((b) => b.diary()));
+    const seen = diaries.flatMap(stays);
+    try {
+      return { record, seen,
+        edges: compare(record, seen, (time) => this.clinic.trueTime(time)) };
+    } catch (fault) {
+      const { message } = /** @type {Error} */ (fault);
+      throw new Error([message, JSON.stringify(record), ...diaries.map((d) => JSON.stringify(d)),
+        ...await this.#livekitLines(record)].join('\n'), { cause: fault });
+    }
+  }
+
+  /** What LiveKit's log says of the stays in a record. @param {any} record */
+  async #livekitLines(record) {
+    const sids = presences(record).map((/** @type {any} */ p) => p.sid);
+    return (await readFile(this.clinic.livekitLog, 'utf8')).split('\n').filter((line) =>
+      sids.some((/** @type {string} */ sid) => line.includes(sid)));
   }
 
   /** The record when everybody is out of it. */
